@@ -1,0 +1,178 @@
+//! Upstreams that misbehave: what became of an effect must be told truly, and nothing is sent twice.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tagout_core::pipeline::Outcome;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{Gateway, Got, TOKEN, curl, gateway, pipeline, upstream};
+
+/// An upstream that answers every request with these bytes and then, if there are none, closes.
+struct Scripted {
+    address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+}
+
+async fn scripted(answer: &'static str) -> Scripted {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(play(stream, answer, Arc::clone(&counted)));
+        }
+    });
+    Scripted { address, requests }
+}
+
+async fn play(mut stream: TcpStream, answer: &'static str, requests: Arc<AtomicUsize>) {
+    let mut head = Vec::new();
+    let mut byte = [0; 1];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte).await {
+            Ok(1) => head.push(byte[0]),
+            _ => return,
+        }
+    }
+    requests.fetch_add(1, Ordering::SeqCst);
+    let text = String::from_utf8_lossy(&head).to_lowercase();
+    let length = text
+        .split("content-length: ")
+        .nth(1)
+        .and_then(|rest| rest.split('\r').next());
+    let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+}
+
+async fn through(
+    scripted: &Scripted,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+) -> (Got, Gateway) {
+    let api = upstream(
+        "api",
+        &format!("http://{}", scripted.address),
+        "rest-default",
+    );
+    let gateway = gateway(pipeline(vec![api], true)).await;
+    let url = format!("http://{}/api{path}", gateway.address);
+    let token = format!("Authorization: Bearer {TOKEN}");
+    let mut args = vec!["-X", method, &url, "-H", &token];
+    args.extend(headers.iter().flat_map(|header| ["-H", *header]));
+    (curl(&args).await, gateway)
+}
+
+fn outcome(gateway: &Gateway) -> Outcome {
+    gateway.pipeline.outcomes.lock().unwrap()[0].clone()
+}
+
+#[tokio::test]
+async fn an_effect_whose_answer_is_lost_is_unknown_and_not_sent_again() {
+    let lost = scripted("").await;
+    let (got, gateway) = through(&lost, "DELETE", "/agents/7", &[]).await;
+    assert!(
+        matches!(outcome(&gateway), Outcome::Unknown(_)),
+        "{:?}",
+        outcome(&gateway)
+    );
+    assert_eq!((got.status, lost.requests.load(Ordering::SeqCst)), (502, 1));
+}
+
+#[tokio::test]
+async fn a_read_whose_answer_is_lost_is_sent_once_more() {
+    let lost = scripted("").await;
+    let (_, gateway) = through(&lost, "GET", "/agents/7", &[]).await;
+    assert!(matches!(outcome(&gateway), Outcome::Failed(_)));
+    assert_eq!(lost.requests.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_was_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = Scripted {
+        address: listener.local_addr().unwrap(),
+        requests: Arc::default(),
+    };
+    drop(listener);
+    let (got, gateway) = through(&gone, "DELETE", "/agents/7", &[]).await;
+    assert!(
+        matches!(outcome(&gateway), Outcome::NotSent(_)),
+        "{:?}",
+        outcome(&gateway)
+    );
+    assert_eq!(got.status, 502);
+}
+
+#[tokio::test]
+async fn answers_are_cleaned() {
+    let answer = "HTTP/1.1 302 Found\r\ncontent-length: 5\r\nset-cookie: session=1\r\nkeep-alive: timeout=5\r\n\
+        location: https://evil.example/\r\nx-echo: Bearer 5f0f4d1e-6b0c-4b39-8f67-a0c0de000001\r\nx-kept: 1\r\n\r\nhello";
+    let (got, gateway) = through(&scripted(answer).await, "GET", "/login", &[]).await;
+    assert_eq!((got.status, got.body.as_str()), (302, "hello"));
+    for gone in ["set-cookie", "keep-alive", "location", "5f0f4d1e"] {
+        assert!(!got.head.contains(gone), "{}", got.head);
+    }
+    assert!(
+        got.head.contains("x-kept: 1") && got.head.contains("x-echo: bearer [gone]"),
+        "{}",
+        got.head
+    );
+    assert!(matches!(outcome(&gateway), Outcome::Done(_)));
+}
+
+#[tokio::test]
+async fn an_echoed_credential_is_taken_out_of_streams() {
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+        14\r\nyour token: 5f0f4d1e\r\n1f\r\n-6b0c-4b39-8f67-a0c0de000001 ok\r\n0\r\n\r\n";
+    let (got, _gateway) = through(&scripted(answer).await, "GET", "/echo", &[]).await;
+    assert_eq!(got.body, "your token: [gone] ok");
+}
+
+#[tokio::test]
+async fn what_the_agent_claims_about_itself_does_not_reach_the_upstream() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = vec![0; 4096];
+        let length = stream.read(&mut head).await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            .await
+            .unwrap();
+        String::from_utf8_lossy(&head[..length]).to_lowercase()
+    });
+    let target = Scripted {
+        address,
+        requests: Arc::default(),
+    };
+    let headers = [
+        "X-Forwarded-For: 1.2.3.4",
+        "Forwarded: for=1.2.3.4",
+        "Connection: close, X-Hop",
+        "X-Hop: 1",
+        "X-Kept: 1",
+        "Accept-Encoding: gzip",
+    ];
+    let (got, _gateway) = through(&target, "GET", "/a?b=c", &headers).await;
+    assert_eq!(got.status, 204);
+    let seen = seen.await.unwrap();
+    assert!(seen.starts_with("get /a?b=c http/1.1\r\n"), "{seen}");
+    assert!(seen.contains(&format!("host: {address}\r\n")), "{seen}");
+    assert!(
+        seen.contains("x-kept: 1") && seen.contains("accept-encoding: identity"),
+        "{seen}"
+    );
+    assert!(seen.contains("authorization: bearer 5f0f4d1e"), "{seen}");
+    for gone in ["forwarded", "x-hop", "tgo_"] {
+        assert!(!seen.contains(gone), "{gone}: {seen}");
+    }
+}
