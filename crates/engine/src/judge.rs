@@ -1,0 +1,284 @@
+//! From what would be reached to a verdict: labels, standing, questions, policy.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tagout_core::digest::{OperationDigest, PolicyDigest};
+use tagout_core::effect::{Effect, Mark};
+use tagout_core::environment::Environment;
+use tagout_core::grant::{Connection, Spending};
+use tagout_core::ids::GrantId;
+use tagout_core::operation::Operation;
+use tagout_core::proposal::Upstream;
+use tagout_core::resolved::{Labelled, Target};
+use tagout_core::rights::{Coverage, Rights};
+use tagout_core::verdict::{Safeguard, Verdict};
+use tagout_policy::{Asker, Evidence, PolicySet, Question, SafeguardSet, decide};
+
+use crate::authority::{InForce, Standing};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::leaf::{Landing, What};
+
+/// What the engine found out about one operation, in one piece.
+pub(crate) struct Judged {
+    pub(crate) standing: Standing,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) digest: OperationDigest,
+    /// For each target its places with their labels.
+    pub(crate) places: Vec<Vec<Labelled>>,
+    pub(crate) questions: Vec<Question>,
+    pub(crate) verdict: Verdict,
+    pub(crate) policies: Arc<PolicySet>,
+    /// A grant that would cover this and was stopped by its budget.
+    pub(crate) tripped: Option<GrantId>,
+}
+
+/// What a judgement starts from besides the operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// What the upstream offers.
+    pub(crate) offers: &'a BTreeSet<Safeguard>,
+    /// The grant of something that was scheduled under it, which counts even if it has expired since.
+    /// `None`: whichever grant serves best.
+    pub(crate) grant: Option<&'a GrantId>,
+    /// Whether the gateway derived it as a safer way to what the agent asked. Then the agent's rights
+    /// don't name it, and a person has to choose it.
+    pub(crate) derived: bool,
+}
+
+impl Terms<'_> {
+    const fn floor(&self) -> Coverage {
+        if self.derived {
+            Coverage::OtherEnvironment
+        } else {
+            Coverage::None
+        }
+    }
+}
+
+impl Engine {
+    /// Judges an operation and its targets as they were found.
+    pub(crate) async fn judge(
+        &self,
+        connection: &Arc<Connection>,
+        upstream: &Arc<Upstream>,
+        operation: &Operation,
+        targets: &[Target],
+        terms: Terms<'_>,
+    ) -> Result<Judged, EngineError> {
+        let in_force = self.in_force();
+        let policies = self.policies();
+        let places = labelled(&in_force, upstream, targets);
+        let covers = |rights: &Rights| least_coverage(rights, upstream, targets, &places);
+        let now = self.clock.now();
+        let standing = match terms.grant {
+            Some(grant) => in_force.standing_under(connection, grant),
+            None => in_force.standing(connection, now, covers),
+        };
+        let tripped = in_force.tripped(connection, now, covers);
+        let spent = self.spent_by(&standing, targets).await?;
+        let asker = Arc::new(asker_of(&standing));
+        let offered = offered(terms.offers, operation);
+        let questions: Vec<_> = targets
+            .iter()
+            .zip(&places)
+            .map(|(target, places)| Question {
+                mode: upstream.mode,
+                marks: target.on.marks.clone(),
+                coverage: policy_coverage(
+                    coverage(standing.rights(), upstream, target, places).max(terms.floor()),
+                ),
+                emit_named: standing.grant_names(Effect::Emit),
+                read_only: standing.rights().only_observe(),
+                members: target.on.members,
+                task_members: spent.0.get(&target.on.effect).copied().unwrap_or_default(),
+                offers: offered,
+                ..Question::new(
+                    Arc::clone(&asker),
+                    upstream.name.clone(),
+                    target.on.effect,
+                    target.on.resource.clone(),
+                    strictest(places),
+                )
+            })
+            .collect();
+        let verdict = decide(&questions, &policies);
+        let digest =
+            OperationDigest::of_operation(standing.asker(), &upstream.name, &operation.canonical);
+        Ok(Judged {
+            upstream: Arc::clone(upstream),
+            standing,
+            digest,
+            places,
+            questions,
+            verdict,
+            policies,
+            tripped,
+        })
+    }
+
+    async fn spent_by(
+        &self,
+        standing: &Standing,
+        targets: &[Target],
+    ) -> Result<Spending, EngineError> {
+        if targets
+            .iter()
+            .all(|target| target.on.effect.only_observes())
+        {
+            return Ok(Spending::default());
+        }
+        Ok(self.store.spent(&standing.own_purse()).await?)
+    }
+}
+
+impl Judged {
+    /// Whether nothing but reading happens.
+    pub(crate) fn only_observes(&self) -> bool {
+        self.questions
+            .iter()
+            .all(|question| question.effect.only_observes())
+    }
+
+    /// The strictest environment that would be reached.
+    pub(crate) fn environment(&self) -> Environment {
+        let found = self
+            .questions
+            .iter()
+            .map(|question| question.environment)
+            .max();
+        found.unwrap_or(Environment::Unknown)
+    }
+
+    /// What it would spend: members by effect, reads not counted.
+    pub(crate) fn spending(&self) -> Spending {
+        let counted = self
+            .questions
+            .iter()
+            .filter(|question| !question.effect.only_observes());
+        counted.fold(Spending::default(), |sum, question| {
+            sum.plus(&Spending([(question.effect, question.members)].into()))
+        })
+    }
+
+    /// The policy it was judged by.
+    pub(crate) fn policy(&self) -> PolicyDigest {
+        self.policies.digest()
+    }
+
+    /// The same without any text, for the ledger.
+    pub(crate) fn what(&self) -> What {
+        let landing = |(question, places): (&Question, &Vec<Labelled>)| Landing {
+            effect: question.effect,
+            resource: question.resource.to_string(),
+            places: places
+                .iter()
+                .map(|labelled| labelled.place.id.clone())
+                .collect(),
+            environment: question.environment,
+            members: question.members,
+        };
+        What {
+            connection: self.standing.connection.id.clone(),
+            grant: self.standing.grant.as_ref().map(|grant| grant.id.clone()),
+            upstream: self.upstream.name.clone(),
+            operation: self.digest,
+            effects: self
+                .questions
+                .iter()
+                .zip(&self.places)
+                .map(landing)
+                .collect(),
+            verdict: self.verdict.word(),
+        }
+    }
+
+    /// The questions again, with what was really done.
+    pub(crate) fn with_evidence(&self, evidence: Evidence) -> Vec<Question> {
+        let with = |question: &Question| Question {
+            evidence,
+            ..question.clone()
+        };
+        self.questions.iter().map(with).collect()
+    }
+}
+
+fn labelled(in_force: &InForce, upstream: &Upstream, targets: &[Target]) -> Vec<Vec<Labelled>> {
+    let labels = |target: &Target| {
+        target
+            .places
+            .iter()
+            .map(|place| in_force.label(&upstream.name, place))
+            .collect()
+    };
+    targets.iter().map(labels).collect()
+}
+
+/// The strictest label; a resource found nowhere is unknown.
+fn strictest(places: &[Labelled]) -> Environment {
+    let labels = places.iter().map(|labelled| labelled.environment);
+    labels.max().unwrap_or(Environment::Unknown)
+}
+
+/// How far rights cover one target: the least of all its places. An undo is covered wherever its asker
+/// may write or read.
+fn coverage(
+    rights: &Rights,
+    upstream: &Upstream,
+    target: &Target,
+    places: &[Labelled],
+) -> Coverage {
+    let environment = strictest(places);
+    let of = |effect| rights.coverage(&upstream.name, effect, &target.on.resource, environment);
+    let own = of(target.on.effect);
+    if target.on.has(Mark::Undo) {
+        return own.max(of(Effect::Write)).max(of(Effect::Read));
+    }
+    own
+}
+
+fn least_coverage(
+    rights: &Rights,
+    upstream: &Upstream,
+    targets: &[Target],
+    places: &[Vec<Labelled>],
+) -> Coverage {
+    let each = targets.iter().zip(places);
+    let least = each
+        .map(|(target, places)| coverage(rights, upstream, target, places))
+        .min();
+    least.unwrap_or(Coverage::None)
+}
+
+const fn policy_coverage(coverage: Coverage) -> tagout_policy::Coverage {
+    match coverage {
+        Coverage::None => tagout_policy::Coverage::None,
+        Coverage::OtherEnvironment => tagout_policy::Coverage::OtherEnvironment,
+        Coverage::Full => tagout_policy::Coverage::Full,
+    }
+}
+
+/// What the upstream offers for this operation. A secret can only be taken out of an answer where the
+/// pack says where it stands.
+fn offered(offers: &BTreeSet<Safeguard>, operation: &Operation) -> SafeguardSet {
+    let possible =
+        |safeguard: &&Safeguard| **safeguard != Safeguard::Redact || !operation.secrets.is_empty();
+    offers.iter().filter(possible).copied().collect()
+}
+
+fn asker_of(standing: &Standing) -> Asker {
+    let grant = standing.grant.as_ref();
+    Asker {
+        agent: standing.connection.agent.raw().to_owned(),
+        owner: standing
+            .connection
+            .owner
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        connection: standing.connection.id.clone(),
+        grant: grant.map(|grant| grant.id.clone()),
+        task: grant.map(|grant| grant.task.raw().to_owned()),
+    }
+}

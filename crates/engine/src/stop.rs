@@ -1,0 +1,122 @@
+//! Why an operation goes no further: what the agent is told, and what is recorded.
+
+use tagout_core::ids::HoldId;
+use tagout_core::pipeline::{Ambiguous, Outcome};
+use tagout_core::refusal::{Refusal, RefusalKind};
+use tagout_core::store::StoreError;
+use tagout_core::time::UnixMs;
+use tagout_ledger::LedgerError;
+
+use crate::error::EngineError;
+use crate::leaf::What;
+
+/// The end of an operation's way.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    pub(crate) refusal: Refusal,
+    /// In our own words, for the ledger.
+    pub(crate) reason: String,
+    pub(crate) what: Option<Box<What>>,
+    /// Whether it has its own record already, or is none of the ledger's business.
+    pub(crate) recorded: bool,
+}
+
+impl Stop {
+    /// A refusal that is told and recorded in the same words.
+    pub(crate) fn new(kind: RefusalKind, what: &str) -> Self {
+        let refusal = Refusal::new(kind, what);
+        Self {
+            refusal,
+            reason: what.to_owned(),
+            what: None,
+            recorded: false,
+        }
+    }
+
+    /// A refusal whose record was made by whoever made it.
+    pub(crate) fn recorded(refusal: Refusal) -> Self {
+        Self {
+            reason: refusal.line.clone(),
+            refusal,
+            what: None,
+            recorded: true,
+        }
+    }
+
+    pub(crate) fn frozen() -> Self {
+        let mut stop = Self::new(
+            RefusalKind::Frozen,
+            "a person has stopped everything. Nothing was executed.",
+        );
+        stop.refusal.retry_after_s = Some(60);
+        stop.recorded = true;
+        stop
+    }
+
+    pub(crate) fn rate(wait_ms: u64) -> Self {
+        let mut stop = Self::new(
+            RefusalKind::Rate,
+            "too many requests. This one was not executed.",
+        );
+        stop.refusal.retry_after_s = Some(wait_ms.div_ceil(1000).max(1));
+        stop.recorded = true;
+        stop
+    }
+
+    pub(crate) fn ambiguous(ambiguous: &Ambiguous) -> Self {
+        let line = format!("{ambiguous}. It was not executed.");
+        Self::new(RefusalKind::Denied, &line)
+    }
+
+    pub(crate) fn about(mut self, what: What) -> Self {
+        self.what = Some(Box::new(what));
+        self
+    }
+
+    /// What became of something, instead of doing it again.
+    pub(crate) fn done(hold: Option<HoldId>, outcome: &Outcome, summary: &str) -> Self {
+        let said = match outcome {
+            Outcome::Done(detail) => format!("{summary} was executed already: {detail}"),
+            Outcome::Failed(detail) => {
+                format!("{summary} was sent already and the upstream refused it: {detail}")
+            }
+            Outcome::Unknown(detail) => format!(
+                "{summary} was sent already and nobody can know whether it happened ({detail}). A person must look. It is not sent again."
+            ),
+            Outcome::NotSent(detail) => format!("{summary} was not sent: {detail}"),
+        };
+        let mut refusal = match hold {
+            Some(hold) => Refusal::about(RefusalKind::Done, hold),
+            None => Refusal::new(RefusalKind::Done, ""),
+        };
+        refusal.line = format!("DONE by tagout: {said}");
+        refusal.advice =
+            "This is the receipt of the first time; the request was not sent again.".to_owned();
+        Self::recorded(refusal)
+    }
+
+    pub(crate) fn scheduled(hold: HoldId, summary: &str, at: UnixMs) -> Self {
+        Self::recorded(Refusal::scheduled(hold, summary, &at.to_string()))
+    }
+}
+
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Self {
+        Self::new(
+            RefusalKind::Unrecorded,
+            &format!("{error}. It was not executed."),
+        )
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        EngineError::from(error).into()
+    }
+}
