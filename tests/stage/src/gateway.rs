@@ -1,0 +1,399 @@
+//! The real gateway, as a process of its own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::person::Person;
+use crate::web::Web;
+
+/// How a gateway is set up before its first start.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// Text added to the configuration file.
+    pub config: String,
+    /// Environment of the process.
+    pub environment: Vec<(String, String)>,
+    /// How long a held request waits on the wire; not at all unless said.
+    pub wait_on_wire_ms: u64,
+}
+
+/// A gateway with its own folders, ports and key. Killed when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    program: PathBuf,
+    folder: TempDir,
+    console_port: u16,
+    agents_port: u16,
+    environment: Vec<(String, String)>,
+    process: Option<Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+}
+
+/// How long a start may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Gateway {
+    /// Sets a gateway up and starts it; nobody has enrolled yet.
+    ///
+    /// # Errors
+    /// When the program can't be run or does not come up.
+    pub fn start(program: &Path, setting: Setting) -> anyhow::Result<Self> {
+        let mut gateway = Self {
+            program: program.to_owned(),
+            folder: tempfile::Builder::new().prefix("tagout-stage-").tempdir()?,
+            console_port: free_port()?,
+            agents_port: free_port()?,
+            environment: setting.environment.clone(),
+            process: None,
+        };
+        gateway.init(&setting)?;
+        gateway.run(true)?;
+        Ok(gateway)
+    }
+
+    /// Sets up, starts, and enrols the first person.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn start_with_person(program: &Path, setting: Setting) -> anyhow::Result<(Self, Person)> {
+        let gateway = Self::start(program, setting)?;
+        let code = gateway.enrolment_code()?;
+        let mut person = Person::at(&gateway.origin())?;
+        person.enrol(&code, "Ada")?;
+        gateway.wait_for_agents()?;
+        Ok((gateway, person))
+    }
+
+    fn init(&self, setting: &Setting) -> anyhow::Result<()> {
+        let key = self.folder.path().join("keys").join("installation.key");
+        let console = format!("127.0.0.1:{}", self.console_port);
+        let agents = format!("127.0.0.1:{}", self.agents_port);
+        let done = self.command(&[
+            "init",
+            "--console-url",
+            &self.origin(),
+            "--console-listen",
+            &console,
+            "--agents-listen",
+            &agents,
+            "--key-file",
+            &key.display().to_string(),
+        ])?;
+        if !done.status.success() {
+            bail!("init: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        let path = self.config();
+        let text = fs::read_to_string(&path)?;
+        let wait = format!("wait_on_wire_ms = {}\n", setting.wait_on_wire_ms);
+        fs::write(&path, format!("{wait}{text}\n{}", setting.config))?;
+        Ok(())
+    }
+
+    /// Starts the process. On a terminal it shows the enrolment link; `script` plays one.
+    fn run(&mut self, on_terminal: bool) -> anyhow::Result<()> {
+        let serve = format!(
+            "exec '{}' --config '{}' serve",
+            self.program.display(),
+            self.config().display()
+        );
+        let mut command = if on_terminal {
+            let mut command = Command::new("script");
+            command.args(["-qefc", &serve, "/dev/null"]);
+            command
+        } else {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("{serve} 2>&1")]);
+            command
+        };
+        command.envs(self.environment.iter().cloned());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command
+            .spawn()
+            .context("`script` (package bsdutils) is needed to play a terminal")?;
+        let output = child.stdout.take().ok_or_else(|| anyhow!("no output"))?;
+        let (sender, said) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        self.process = Some(Process { child, said });
+        Ok(())
+    }
+
+    /// The console's origin.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.console_port)
+    }
+
+    /// Where agents connect.
+    #[must_use]
+    pub fn agents(&self) -> String {
+        format!("http://127.0.0.1:{}", self.agents_port)
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("tagout.toml")
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("tagout-data")
+    }
+
+    /// A place for a test's own files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The code in the enrolment link that the terminal shows.
+    ///
+    /// # Errors
+    /// When none is shown in time.
+    pub fn enrolment_code(&self) -> anyhow::Result<String> {
+        let line = self.wait_for_line("/enrol?code=")?;
+        let code = line.split("code=").nth(1).unwrap_or_default();
+        Ok(code.chars().take_while(char::is_ascii_hexdigit).collect())
+    }
+
+    fn wait_for_line(&self, wanted: &str) -> anyhow::Result<String> {
+        let process = self
+            .process
+            .as_ref()
+            .ok_or_else(|| anyhow!("it is not running"))?;
+        let until = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while let Ok(line) = process
+            .said
+            .recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            if line.contains(wanted) {
+                return Ok(line);
+            }
+            seen.push(line);
+        }
+        bail!(
+            "the gateway never said `{wanted}`; it said: {}",
+            seen.join("\n")
+        )
+    }
+
+    /// Waits until agents are served.
+    ///
+    /// # Errors
+    /// When they are not in time.
+    pub fn wait_for_agents(&self) -> anyhow::Result<()> {
+        let address = format!("127.0.0.1:{}", self.agents_port);
+        let web = Web {
+            host: address.clone(),
+            address,
+        };
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if web.send("GET", "/.tagout/health", &[], "").is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("agents are not served")
+    }
+
+    /// Ends the process at once, as a power cut would.
+    ///
+    /// # Errors
+    /// When there is no process.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        let mut process = self
+            .process
+            .take()
+            .ok_or_else(|| anyhow!("it is not running"))?;
+        for pid in self.pids() {
+            let _ = Command::new("kill").args(["-9", &pid]).status();
+        }
+        process.child.kill()?;
+        process.child.wait()?;
+        Ok(())
+    }
+
+    /// The processes that serve this gateway: those with our configuration on their command line.
+    fn pids(&self) -> Vec<String> {
+        let wanted = self.config().display().to_string();
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let serves = |entry: &fs::DirEntry| {
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&wanted)
+        };
+        entries
+            .filter(serves)
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect()
+    }
+
+    /// Waits until the process has ended by itself.
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub fn wait_until_dead(&mut self) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let process = self
+                .process
+                .as_mut()
+                .ok_or_else(|| anyhow!("it is not running"))?;
+            if process.child.try_wait()?.is_some() {
+                self.process = None;
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the gateway is still alive")
+    }
+
+    /// Starts again on the same folders and ports, after somebody has enrolled. `environment` replaces
+    /// that of the first start.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn restart(&mut self, environment: Vec<(String, String)>) -> anyhow::Result<()> {
+        self.environment = environment;
+        self.run(false)?;
+        self.wait_for_agents()
+    }
+
+    /// Runs `tagout` with this gateway's configuration.
+    ///
+    /// # Errors
+    /// When the program can't be run.
+    pub fn command(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--config")
+            .arg(self.config())
+            .args(arguments)
+            .stdin(Stdio::null());
+        command.output().with_context(|| {
+            format!(
+                "can't run `{}`; build it with `cargo build -p tagout`",
+                self.program.display()
+            )
+        })
+    }
+
+    /// What a command says on standard output, if it succeeds.
+    ///
+    /// # Errors
+    /// With what it says on standard error otherwise.
+    pub fn says(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(arguments)?;
+        if !output.status.success() {
+            bail!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Runs a command that proposes something, and lets the person accept it.
+    ///
+    /// # Errors
+    /// When either fails.
+    pub fn accepted(&self, person: &mut Person, arguments: &[&str]) -> anyhow::Result<()> {
+        let link = self.says(arguments)?;
+        let proposal = link.rsplit('/').next().unwrap_or_default();
+        person.accept(proposal)?;
+        Ok(())
+    }
+
+    /// A new connection with standing rights, or those of a JSON file; gives its id and its token.
+    ///
+    /// # Errors
+    /// When any step fails.
+    pub fn connect(
+        &self,
+        person: &mut Person,
+        rights: Option<&str>,
+    ) -> anyhow::Result<(String, String)> {
+        let mut arguments = vec![
+            "connection",
+            "add",
+            "--agent",
+            "cursor",
+            "--workspace",
+            "booking-app",
+        ];
+        let file = self.folder().join("rights.json");
+        let path = file.display().to_string();
+        if let Some(rights) = rights {
+            fs::write(&file, rights)?;
+            arguments.extend(["--rights", &path]);
+        }
+        let before = self.connections()?;
+        self.accepted(person, &arguments)?;
+        let after = self.connections()?;
+        let new = after.into_iter().find(|id| !before.contains(id));
+        let id = new.ok_or_else(|| anyhow!("no new connection"))?;
+        let token = self.says(&["connection", "token", &id])?;
+        Ok((id, token))
+    }
+
+    fn connections(&self) -> anyhow::Result<Vec<String>> {
+        let lines = self.says(&["connection", "list", "--json"])?;
+        let id = |line: &str| {
+            let value: Value = serde_json::from_str(line).unwrap_or_default();
+            value
+                .pointer("/id")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        Ok(lines.lines().filter_map(id).collect())
+    }
+
+    /// Every entry of the ledger, oldest first, once the latest are published.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn ledger(&self) -> anyhow::Result<Vec<Value>> {
+        // A checkpoint is published at most every 100 ms.
+        std::thread::sleep(Duration::from_millis(400));
+        let lines = self.says(&["ledger", "export"])?;
+        let entry = |line: &str| {
+            let value: Value = serde_json::from_str(line).unwrap_or_default();
+            value.pointer("/entry").cloned().unwrap_or_default()
+        };
+        Ok(lines.lines().map(entry).collect())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            // The test is over; what can't be killed any more has gone by itself.
+            let _ = self.kill();
+        }
+    }
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

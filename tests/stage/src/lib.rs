@@ -1,0 +1,19 @@
+//! A stage for plays with real parts: a stand-in upstream, the real gateway as a process of its own, a
+//! person with a software passkey, and an agent with curl. The black-box tests and the demo share it.
+//!
+//! Nothing here goes behind the gateway's back: people act through the console's ceremonies, agents
+//! through their listeners, operators through the command line.
+
+mod agent;
+mod gateway;
+mod person;
+mod upstream;
+mod web;
+
+pub use crate::{
+    agent::{Agent, Heard},
+    gateway::{Gateway, Setting},
+    person::Person,
+    upstream::Railway,
+    web::{Page, Web},
+};
