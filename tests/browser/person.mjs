@@ -7,7 +7,7 @@
 //   {"do": "deny", "url": "…/holds/hold_…", "reason": "…"}
 //   {"do": "judge", "url": "…/holds/judge?ids=…", "decision": "approve", "tick": ["hold_…"]}
 //   {"do": "accept", "url": "…/proposals/prop_…"}   {"do": "refuse", "url": "…"}
-//   {"do": "add-passkey", "url": "…/passkeys", "name": "…"}      answers where the browser is then
+//   {"do": "add-passkey", "url": "…/passkeys"}      answers where the browser is then
 //   {"do": "freeze", "url": "…/", "reason": "…"}   {"do": "cancel", "url": "…/holds/hold_…"}
 //   {"do": "read", "url": "…"}                                   answers title and text
 //   {"do": "evaluate", "url": "…", "expression": "…"}            without url: where the browser is
@@ -73,7 +73,8 @@ const commands = {
   deny: ({ reason }) => perform({ wish: "judge", decision: "deny" }, { reason }),
   accept: () => perform({ wish: "settle", decision: "approve" }),
   refuse: () => perform({ wish: "settle", decision: "deny" }),
-  "add-passkey": ({ name }) => perform({ wish: "add_authenticator" }, { name }),
+  join: ({ name }) => perform({ wish: "join" }, { name }),
+  "add-passkey": () => perform({ wish: "add_authenticator" }, {}),
   freeze: ({ reason }) => press("form.freeze", "button", { reason }),
   cancel: () => press("form.cancel", "button"),
   async judge({ decision, tick, reason }) {

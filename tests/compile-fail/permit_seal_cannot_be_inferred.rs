@@ -1,5 +1,5 @@
-//~ E0277: the trait bound `EngineSeal: Default` is not satisfied
-//~ E0277: the trait bound `LedgerSeal: Default` is not satisfied
+//~ E0277: EngineSeal: Default` is not satisfied
+//~ E0277: LedgerSeal: Default` is not satisfied
 // A seal that had a default could be made by somebody who can't even name it.
 use tagout_core::ids::UpstreamName;
 use tagout_core::permit::{Errand, ErrandPermit, Permit, Recorded};

@@ -5,6 +5,11 @@
 //!
 //! Compared are the error's code and a part of its message, not the compiler's whole output, which
 //! changes from version to version.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may fail that way, in its helping functions too"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

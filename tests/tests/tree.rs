@@ -1,4 +1,9 @@
 //! The source tree's own rules: sizes, no way to crash, nothing of one developer's machine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may fail that way, in its helping functions too"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -176,4 +181,49 @@ fn paths_are_told_from_their_middles() {
     assert!(begins_a_path(&format!("see {path}x"), &path));
     assert!(begins_a_path(&format!("\"{path}x"), &path));
     assert!(!begins_a_path(&format!("home{path}x"), &path));
+}
+
+/// Tests that a page names as `path.rs::name`.
+fn named_tests(page: &str) -> Vec<(PathBuf, String)> {
+    let quoted = page.split('`').skip(1).step_by(2);
+    let named = quoted.filter_map(|text| text.split_once(".rs::"));
+    named
+        .map(|(path, name)| (PathBuf::from(format!("{path}.rs")), name.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_architecture_names_tests_that_are_there() {
+    let named = named_tests(&read(Path::new("ARCHITECTURE.md")));
+    assert!(named.len() > 20, "{named:?}");
+    let missing: Vec<_> = named
+        .iter()
+        .filter(|(file, name)| {
+            !(root().join(file).is_file() && read(file).contains(&format!("fn {name}(")))
+        })
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "ARCHITECTURE.md names tests that are not there: {missing:?}"
+    );
+}
+
+#[test]
+fn the_architecture_lists_every_named_point() {
+    let page = read(Path::new("ARCHITECTURE.md"));
+    let engine = read(Path::new("crates/engine/src/faults.rs"));
+    let names = engine
+        .split("=> \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    let names: Vec<&str> = names.collect();
+    assert!(names.len() >= 6, "{names:?}");
+    let unlisted: Vec<_> = names
+        .iter()
+        .filter(|name| !page.contains(&format!("| `{name}` |")))
+        .collect();
+    assert!(
+        unlisted.is_empty(),
+        "ARCHITECTURE.md does not list {unlisted:?}"
+    );
 }

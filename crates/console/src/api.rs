@@ -135,6 +135,17 @@ pub(crate) async fn freeze(
     Ok(Json(json!({"freeze": freeze})))
 }
 
+/// Makes an invitation for one new person.
+pub(crate) async fn invite(
+    State(console): State<Console>,
+    Extension(person): Extension<SignedIn>,
+) -> Result<Json<Value>, ApiRefusal> {
+    let code = console.desk.invite(&person)?;
+    Ok(Json(
+        json!({"link": format!("{}/join?code={code}", console.site.origin)}),
+    ))
+}
+
 /// Which freeze should end.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

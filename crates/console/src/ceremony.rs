@@ -57,7 +57,7 @@ pub(crate) async fn begin(
 }
 
 const fn needs_session(wish: &Wish) -> bool {
-    !matches!(wish, Wish::Enrol { .. } | Wish::SignIn)
+    !matches!(wish, Wish::Enrol { .. } | Wish::Join { .. } | Wish::SignIn)
 }
 
 /// Refuses what no card of ours could have asked for. The engine checks again what it signs off.

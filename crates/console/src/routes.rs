@@ -55,6 +55,9 @@ fn table() -> Vec<Route> {
     vec![
         route("GET", "/", Person, get(pages::inbox::page)),
         route("GET", "/enrol", Open, get(pages::entry::enrol)),
+        route("GET", "/join", Open, get(pages::entry::join)),
+        route("POST", "/invite", Person, post(pages::entry::invite)),
+        route("POST", "/api/v1/invitations", Person, post(api::invite)),
         route("GET", "/sign-in", Open, get(pages::entry::sign_in)),
         route("POST", "/sign-out", Person, post(pages::entry::sign_out)),
         route("GET", "/holds/judge", Person, get(pages::judge::page)),

@@ -212,7 +212,9 @@ async fn proposals_and_freeze() {
     person.does(json!({"do": "accept", "url": url})).await;
     assert!(served.desk.state().proposals.is_empty());
 
-    let at = person.does(json!({"do": "add-passkey", "url": format!("{}/passkeys", served.origin), "name": "Mara"})).await;
+    let at = person
+        .does(json!({"do": "add-passkey", "url": format!("{}/passkeys", served.origin)}))
+        .await;
     assert!(at.as_str().unwrap().contains("/proposals/prop_"), "{at}");
     person.does(json!({"do": "refuse"})).await;
 

@@ -172,7 +172,7 @@ async fn a_passkey_settles_it_and_nothing_else() {
 async fn another_passkey_is_only_proposed() {
     let served = Served::start().await;
     let mut person = Person::enrolled(&served).await;
-    let wish = json!({"wish": "add_authenticator", "name": "Jon"});
+    let wish = json!({"wish": "add_authenticator"});
     let answer = person.perform(&served, &wish).await;
     let id = answer.json()["proposal"][0].as_str().unwrap().to_owned();
     let page = served

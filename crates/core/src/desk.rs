@@ -22,10 +22,14 @@ pub enum Wish {
         /// The person's name.
         name: String,
     },
-    /// Propose one more passkey: for oneself, or for somebody new. It counts once a person who is
-    /// enrolled already has accepted the proposal.
-    AddAuthenticator {
-        /// The person's name.
+    /// Propose one more passkey for whoever is signed in. It counts once the proposal is accepted.
+    AddAuthenticator,
+    /// Propose oneself as a new person, with the code of an invitation. It counts once somebody who is
+    /// enrolled has accepted the proposal.
+    Join {
+        /// The invitation's code.
+        code: String,
+        /// The new person's name.
         name: String,
     },
     /// Sign in, to see.
@@ -123,7 +127,7 @@ pub enum DeskError {
     SignedOut,
     /// The first enrolment is over, or the code is wrong or too old.
     #[error(
-        "this enrolment link is not valid; `tagout serve` prints a new one while nobody is enrolled"
+        "this link is not valid any more; `tagout serve` prints one for the first person, and whoever is enrolled can invite others"
     )]
     EnrolmentClosed,
     /// Unknown, used or too old.
@@ -196,6 +200,13 @@ pub trait Desk: Send + Sync {
 
     /// Every open proposal, newest first.
     fn proposals(&self) -> Later<'_, Result<Vec<Proposal>, DeskError>>;
+
+    /// Makes an invitation: a code with which one new person can propose themselves within ten
+    /// minutes. It opens nothing by itself.
+    ///
+    /// # Errors
+    /// [`DeskError`] without randomness.
+    fn invite(&self, by: &SignedIn) -> Result<String, DeskError>;
 
     /// Cancels what is scheduled. Takes no passkey: it only makes things safer.
     fn cancel<'a>(&'a self, by: &'a SignedIn, hold: &'a HoldId)

@@ -8,11 +8,14 @@ use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ConnectionId, HoldId, UpstreamName};
+use crate::grant::Budget;
+use crate::ids::{ConnectionId, HoldId, ProposalId, UpstreamName};
 use crate::operation::{Attempt, Operation};
 use crate::permit::{Clearance, Errand};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RefusalKind};
 use crate::resolved::Resolved;
+use crate::rights::Rights;
+use crate::untrusted::Untrusted;
 use crate::verdict::Safeguard;
 
 /// Work that ends later.
@@ -140,6 +143,21 @@ pub struct HoldStatus {
     pub outcome: Option<String>,
 }
 
+/// Rights for one task, as an agent asks for them. Everything in it is claimed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRequest {
+    /// The task, in the agent's words.
+    pub task: Untrusted,
+    /// Which rights.
+    pub rights: Rights,
+    /// How much it may touch.
+    #[serde(default)]
+    pub budget: Budget,
+    /// For how long, in milliseconds from acceptance; eight hours at most, and unless said.
+    pub life_ms: Option<u64>,
+}
+
 /// The life of an operation, as a surface sees it.
 pub trait Pipeline<R>: Send + Sync {
     /// Checks a token, in constant time and without IO.
@@ -164,6 +182,20 @@ pub trait Pipeline<R>: Send + Sync {
         caller: &'a Caller,
         hold: &'a HoldId,
     ) -> Later<'a, Result<HoldStatus, Box<Refusal>>>;
+
+    /// Asks a person for rights for one task: makes a proposal and gives its id. Nothing is in force
+    /// until a person has accepted it.
+    ///
+    /// # Errors
+    /// The refusal to send; always, where this is not offered.
+    fn request_grant<'a>(
+        &'a self,
+        _caller: &'a Caller,
+        _request: GrantRequest,
+    ) -> Later<'a, Result<ProposalId, Box<Refusal>>> {
+        let refusal = Refusal::new(RefusalKind::Denied, "grants can't be asked for here.");
+        Box::pin(std::future::ready(Err(Box::new(refusal))))
+    }
 }
 
 /// Uses credentials on behalf of whoever shows a clearance. The credential itself never comes out:

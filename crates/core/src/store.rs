@@ -50,6 +50,9 @@ pub struct Person {
     pub id: PersonId,
     /// Its name.
     pub name: Untrusted,
+    /// When it was enrolled. Somebody new can't be the second of two signers at once: else one person
+    /// could enrol a second name and sign for both.
+    pub since: UnixMs,
     /// Its passkeys.
     pub authenticators: Vec<Authenticator>,
 }

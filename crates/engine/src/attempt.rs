@@ -30,7 +30,7 @@ impl Engine {
         let connection = in_force.connection(&parsed.connection);
         let version = connection.map_or(u32::MAX, |connection| connection.token_version);
         let opens = parsed.opens(&self.token_key, version);
-        let alive = connection.is_some_and(|connection| connection.alive(self.clock.now()));
+        let alive = connection.is_some_and(|connection| self.is_alive(connection));
         if !(opens && alive) {
             return Err(refusal());
         }
@@ -52,7 +52,7 @@ impl Engine {
         rate.map_err(Stop::rate)?;
         let in_force = self.in_force();
         let connection = in_force.connection(&caller.connection);
-        let alive = connection.filter(|connection| connection.alive(self.clock.now()));
+        let alive = connection.filter(|connection| self.is_alive(connection));
         alive
             .cloned()
             .ok_or_else(|| Stop::new(RefusalKind::Token, NO_TOKEN))
@@ -64,7 +64,7 @@ impl Engine {
                 "`{}` is not a registered upstream. Nothing was sent.",
                 attempt.upstream
             );
-            Stop::new(RefusalKind::Denied, &line)
+            Stop::new(RefusalKind::Denied, &line).because("no such upstream")
         };
         self.in_force()
             .upstream(&attempt.upstream)
@@ -74,18 +74,23 @@ impl Engine {
 
     /// Records why an operation stopped, and gives what the agent is told. Where even that can't be
     /// recorded it is told all the same: a refusal needs no room.
-    pub(crate) async fn record_stop(&self, op: OperationId, stop: Stop) -> Refusal {
+    pub(crate) async fn record_stop(
+        &self,
+        caller: &Caller,
+        op: OperationId,
+        stop: Stop,
+    ) -> Refusal {
         if !stop.recorded {
             let what = stop.what.map(|what| *what);
             let leaf = Leaf::Refused {
                 op,
                 kind: stop.refusal.kind,
+                connection: caller.connection.clone(),
                 reason: stop.reason,
                 what,
             };
-            if let Err(error) = self.record.note(&leaf).await {
-                tracing::error!(%error, "a refusal could not be recorded");
-            }
+            let leaf = leaf.fitting(self.clock.now());
+            self.note_refusal(Some(&caller.connection), &leaf).await;
         }
         stop.refusal
     }
@@ -112,14 +117,13 @@ impl Engine {
             "a credential that is not a Tagout token came in {} for {}. It was not forwarded, and a person was told. Take it out of the agent's reach; use the `tgo_` token alone.",
             stray.place, stray.host
         );
+        let connection = caller.map(|caller| &caller.connection);
         let leaf = Leaf::Stray {
-            connection: caller.map(|caller| caller.connection.clone()),
+            connection: connection.cloned(),
             upstream: stray.upstream,
             place: stray.place,
         };
-        if let Err(error) = self.record.note(&leaf).await {
-            tracing::error!(%error, "a stray credential could not be recorded");
-        }
+        self.note_refusal(connection, &leaf).await;
         self.tell(Notice::Stray { line: line.clone() });
         Refusal::new(RefusalKind::Denied, &line)
     }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use tagout_core::effect::Effect;
 use tagout_core::environment::{Environment, Place};
 use tagout_core::grant::{Budget, Connection, Grant, GrantState};
-use tagout_core::ids::{ConnectionId, GrantId, UpstreamName};
+use tagout_core::ids::{ConnectionId, GrantId, PersonId, UpstreamName};
 use tagout_core::proposal::Upstream;
 use tagout_core::resolved::Labelled;
 use tagout_core::rights::{Coverage, Rights};
 use tagout_core::store::{Authority, Freeze, Person, Purse};
 use tagout_core::time::UnixMs;
+
+use crate::signatures::SOLO_AFTER_MS;
 
 /// Everything in force. Replaced as a whole when anything changes.
 #[derive(Debug, Default)]
@@ -85,6 +87,15 @@ impl InForce {
         &self.people
     }
 
+    /// Whether somebody was enrolled, after others, less than twelve hours before `at`.
+    pub(crate) fn is_newcomer(&self, id: &PersonId, at: UnixMs) -> bool {
+        let first = self.people.iter().map(|person| person.since).min();
+        let person = self.people.iter().find(|person| &person.id == id);
+        person.is_some_and(|person| {
+            Some(person.since) != first && at.since_ms(person.since) < SOLO_AFTER_MS
+        })
+    }
+
     pub(crate) const fn frozen(&self) -> Option<&Freeze> {
         self.frozen.as_ref()
     }
@@ -135,30 +146,35 @@ impl InForce {
         }
     }
 
-    /// The standing under a certain grant, whether or not it has expired.
-    pub(crate) fn standing_under(&self, connection: &Arc<Connection>, grant: &GrantId) -> Standing {
-        match self.grants.get(grant) {
+    /// The standing under a certain grant, whether or not it has expired; or on the connection's own
+    /// rights.
+    pub(crate) fn standing_under(
+        &self,
+        connection: &Arc<Connection>,
+        grant: Option<&GrantId>,
+    ) -> Standing {
+        match grant.and_then(|grant| self.grants.get(grant)) {
             Some(grant) if grant.connection == connection.id => self.with_grant(connection, grant),
             _ => self.on_own_rights(connection),
         }
     }
 
     /// A grant that was stopped by its budget, has not expired, and would have covered this better
-    /// than the connection's own rights: what it was stopped for must not simply become a hold.
+    /// than what is left: what it was stopped for must not simply become a hold.
     pub(crate) fn tripped(
         &self,
-        connection: &Arc<Connection>,
+        standing: &Standing,
         now: UnixMs,
         covers: impl Fn(&Rights) -> Coverage,
     ) -> Option<GrantId> {
-        let own = covers(&connection.rights);
-        let grants = self.by_connection.get(&connection.id)?;
+        let left = covers(standing.rights());
+        let grants = self.by_connection.get(&standing.connection.id)?;
         let stopped = |grant: &&Arc<Grant>| {
             now < grant.expires
                 && self
                     .lineage(grant)
                     .any(|each| each.state == GrantState::Tripped)
-                && covers(&grant.rights) > own
+                && covers(&grant.rights) > left
         };
         grants
             .iter()

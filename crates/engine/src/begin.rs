@@ -71,8 +71,13 @@ impl Engine {
         match wish {
             Wish::Enrol { code, name } => self.subject_enrol(code, name),
             Wish::SignIn => Ok(Subject::plain(SIGN_IN_PREFIX, &json!({"nonce": nonce()?}))),
-            Wish::AddAuthenticator { name } => {
-                session.ok_or(DeskError::SignedOut)?;
+            Wish::AddAuthenticator => {
+                let session = session.ok_or(DeskError::SignedOut)?;
+                Subject::creating(session.name.raw())
+            }
+            Wish::Join { code, name } => {
+                let inviter = self.ceremonies.inviter(code, self.clock.now());
+                inviter.ok_or(DeskError::EnrolmentClosed)?;
                 Subject::creating(name)
             }
             Wish::Judge {
@@ -220,6 +225,7 @@ impl Subject {
 fn same_card(first: Option<&Hold>, next: &Hold) -> Desked<()> {
     let Some(first) = first else { return Ok(()) };
     let alike = first.connection == next.connection
+        && first.grant == next.grant
         && first.upstream == next.upstream
         && first.card.environment == next.card.environment;
     if alike {

@@ -44,6 +44,8 @@ struct State {
     begun: HashMap<CeremonyId, Begun>,
     sessions: HashMap<String, (PersonId, UnixMs)>,
     code: Option<(String, UnixMs)>,
+    /// Invitations, each good for one person.
+    invitations: HashMap<String, (PersonId, UnixMs)>,
 }
 
 impl Ceremonies {
@@ -55,7 +57,9 @@ impl Ceremonies {
         let mut state = self.state();
         state.begun.retain(|_, each| now < each.expires);
         if state.begun.len() >= MOST {
-            let oldest = state.begun.iter().min_by_key(|(_, each)| each.expires);
+            // Signing in can be begun by anybody, so those go before what somebody began who is known.
+            let age = |(_, each): &(&CeremonyId, &Begun)| (each.person.is_some(), each.expires);
+            let oldest = state.begun.iter().min_by_key(age);
             let oldest = oldest.map(|(id, _)| id.clone());
             oldest.and_then(|id| state.begun.remove(&id));
         }
@@ -70,8 +74,10 @@ impl Ceremonies {
             .filter(|begun| now < begun.expires)
     }
 
-    pub(crate) fn sign_in(&self, secret: String, person: PersonId, expires: UnixMs) {
-        self.state().sessions.insert(secret, (person, expires));
+    pub(crate) fn sign_in(&self, secret: String, person: PersonId, expires: UnixMs, now: UnixMs) {
+        let mut state = self.state();
+        state.sessions.retain(|_, (_, until)| now < *until);
+        state.sessions.insert(secret, (person, expires));
     }
 
     pub(crate) fn session(&self, secret: &str, now: UnixMs) -> Option<PersonId> {
@@ -97,7 +103,26 @@ impl Ceremonies {
         now < *expires && bool::from(right.as_bytes().ct_eq(code.as_bytes()))
     }
 
-    pub(crate) fn spend_code(&self) {
-        self.state().code = None;
+    pub(crate) fn invite(&self, code: String, by: PersonId, expires: UnixMs, now: UnixMs) {
+        let mut state = self.state();
+        state.invitations.retain(|_, (_, until)| now < *until);
+        state.invitations.insert(code, (by, expires));
+    }
+
+    /// Who made this invitation, if it is good.
+    pub(crate) fn inviter(&self, code: &str, now: UnixMs) -> Option<PersonId> {
+        let state = self.state();
+        let (by, expires) = state.invitations.get(code)?;
+        (now < *expires).then(|| by.clone())
+    }
+
+    pub(crate) fn spend_invitation(&self, code: &str) {
+        self.state().invitations.remove(code);
+    }
+
+    /// Takes the code out if it is this one: it opens once.
+    pub(crate) fn take_code(&self, code: &str, now: UnixMs) -> bool {
+        let right = self.code_is(code, now);
+        right && self.state().code.take().is_some()
     }
 }

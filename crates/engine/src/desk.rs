@@ -10,10 +10,10 @@ use tagout_core::pipeline::Later;
 use tagout_core::proposal::{Change, Proposal, ProposalState};
 use tagout_core::store::StoreError;
 use tagout_core::untrusted::Untrusted;
-use tagout_policy::{Caps, PolicySet, Source};
 
 use crate::begin::{Desked, desk_error};
 use crate::ceremony::CODE_LIFE_MS;
+use crate::check::check_form;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::finish::said;
@@ -33,6 +33,17 @@ impl Engine {
         change: Change,
         from: Untrusted,
     ) -> Result<ProposalId, EngineError> {
+        check_form(&change).map_err(EngineError::Malformed)?;
+        let _one = self.proposing.lock().await;
+        self.put_proposal(change, from).await
+    }
+
+    /// Puts a proposal in, unless the same one is open. Taken with `proposing` locked.
+    pub(crate) async fn put_proposal(
+        &self,
+        change: Change,
+        from: Untrusted,
+    ) -> Result<ProposalId, EngineError> {
         let same = self.open_proposal_of(&change).await?;
         if let Some(id) = same {
             return Ok(id);
@@ -45,9 +56,8 @@ impl Engine {
             created: self.clock.now(),
             state: ProposalState::Open,
         };
-        self.store
-            .propose(proposal, self.settings.proposals_waiting)
-            .await?;
+        let most = self.settings.proposals_waiting;
+        self.store.propose(proposal, most).await?;
         self.tell(Notice::Proposed {
             proposal: id.clone(),
         });
@@ -82,37 +92,6 @@ impl Engine {
     #[must_use]
     pub fn enrolled(&self) -> bool {
         !self.in_force().people().is_empty()
-    }
-
-    /// Refuses what could never be in force, before somebody's signature brings it there.
-    pub(crate) fn check_change(&self, change: &Change) -> Desked<()> {
-        match change {
-            Change::Policies { files } => check_policies(files),
-            Change::OpenGrant {
-                connection,
-                parent,
-                rights,
-                ..
-            } => {
-                let in_force = self.in_force();
-                if in_force.connection(connection).is_none() {
-                    return Err(DeskError::NotFound("connection"));
-                }
-                let Some(parent) = parent else { return Ok(()) };
-                let parent = in_force
-                    .grant(parent)
-                    .ok_or(DeskError::NotFound("parent grant"))?;
-                let narrowed = parent.rights.narrow(rights.clone());
-                narrowed
-                    .map(|_| ())
-                    .map_err(|wider| DeskError::Refused(wider.to_string()))
-            }
-            Change::Connect { .. }
-            | Change::Label { .. }
-            | Change::Upstream(_)
-            | Change::Thaw { .. }
-            | Change::Authenticator { .. } => Ok(()),
-        }
     }
 
     async fn cancel_hold(&self, by: &SignedIn, id: &HoldId) -> Desked<()> {
@@ -154,17 +133,6 @@ impl Engine {
             now: self.clock.now(),
         }
     }
-}
-
-fn check_policies(files: &[(String, String)]) -> Desked<()> {
-    let sources: Vec<_> = files
-        .iter()
-        .map(|(name, text)| Source::new(name, text))
-        .collect();
-    let loaded = PolicySet::load(&sources, Caps::default());
-    loaded
-        .map(|_| ())
-        .map_err(|rejected| DeskError::Refused(rejected.to_string()))
 }
 
 impl Desk for Engine {
@@ -222,6 +190,18 @@ impl Desk for Engine {
                 .await
                 .map_err(desk_error)
         })
+    }
+
+    fn invite(&self, by: &SignedIn) -> Result<String, DeskError> {
+        let code = hex::encode(random::<16>().map_err(DeskError::Refused)?);
+        let now = self.clock.now();
+        self.ceremonies.invite(
+            code.clone(),
+            by.person.clone(),
+            now.plus_ms(CODE_LIFE_MS),
+            now,
+        );
+        Ok(code)
     }
 
     fn cancel<'a>(

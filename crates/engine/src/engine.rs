@@ -1,34 +1,33 @@
 //! The parts that every operation and every person's act share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
-use tagout_core::hold::{HoldEvent, HoldState};
-use tagout_core::ids::{ConnectionId, FreezeId, GrantId, OperationId, UpstreamName};
-use tagout_core::permit::{Clearance, Errand, ErrandPermit};
-use tagout_core::pipeline::{Errands, Throttled};
-use tagout_core::store::{Freeze, Store, StoreError};
+use tagout_core::grant::{CONNECTION_IDLE_MS, Connection};
+use tagout_core::ids::{ConnectionId, HoldId, OperationId, UpstreamName};
+use tagout_core::store::{Authority, Store, StoreError};
 use tagout_core::time::{Clock, UnixMs};
-use tagout_core::untrusted::Untrusted;
 use tagout_ledger::Ledger;
 use tagout_policy::{Caps, PolicySet, Source};
-use tagout_seal::EngineSeal;
-use tokio::sync::{Notify as Bell, watch};
+use tokio::sync::{Notify as Bell, Semaphore, watch};
 
 use crate::authority::InForce;
 use crate::error::EngineError;
 use crate::faults::{FaultPoint, Faults};
+use crate::gate::Gate;
+use crate::judge::Judged;
 use crate::leaf::Leaf;
 use crate::notice::{Notice, Notify};
+use crate::quota::Unrecorded;
 use crate::random::random;
 use crate::rate::Buckets;
 use crate::record::Recorder;
 use crate::secret_key::{DerivedKey, InstallationKey, KeyUse};
 use crate::settings::Settings;
+use crate::steady::Steady;
 
-/// After a freeze, what is already on its way has this long to finish before it is cut off.
-const FREEZE_GRACE: Duration = Duration::from_millis(500);
+/// Requests that may wait on the wire for a person at once; more are told at once that they are held.
+const WAITING_ON_WIRE: usize = 1024;
 
 /// What the composition root brings.
 pub struct Parts {
@@ -52,28 +51,36 @@ pub struct Parts {
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) record: Recorder,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<Steady>,
     pub(crate) settings: Settings,
     pub(crate) token_key: DerivedKey,
+    pub(crate) gate: Gate,
     pub(crate) attempts: Buckets<ConnectionId>,
+    pub(crate) look_ups: Buckets<UpstreamName>,
+    pub(crate) look_ups_each: Buckets<ConnectionId>,
+    pub(crate) unrecorded: Unrecorded,
     pub(crate) ceremonies: crate::ceremony::Ceremonies,
     pub(crate) receipts: crate::receipts::Receipts,
     /// Rung whenever a hold changes, for those who wait on the wire.
     pub(crate) holds_changed: Bell,
+    pub(crate) waiting: Semaphore,
+    /// Scheduled holds whose time has come and that are being run.
+    pub(crate) running: Mutex<HashSet<HoldId>>,
+    /// One proposal at a time is counted and put in.
+    pub(crate) proposing: tokio::sync::Mutex<()>,
+    /// When the ledger's mark was last kept, on the monotonic clock.
+    pub(crate) marked_ms: Mutex<u64>,
     /// Counts the changes to who may do what, for whoever routes or shows it.
     pub(crate) changed: watch::Sender<u64>,
-    look_ups: Buckets<UpstreamName>,
+    me: Weak<Self>,
     in_force: RwLock<Arc<InForce>>,
     policies: RwLock<Arc<PolicySet>>,
+    /// The texts behind `policies`; held while reading again, so that an older state of things never
+    /// overwrites a newer one.
+    policy_texts: tokio::sync::Mutex<Vec<(String, String)>>,
     notify: Arc<dyn Notify>,
     faults: Faults,
-    /// Set first of all in a freeze; checked last of all before anything is sent.
-    stopped: AtomicBool,
-    /// Tells what is on its way that everything stops.
-    stop: watch::Sender<bool>,
-    on_the_way: Mutex<usize>,
-    landed: Bell,
-    used: Mutex<std::collections::HashMap<ConnectionId, UnixMs>>,
+    used: Mutex<HashMap<ConnectionId, UnixMs>>,
 }
 
 impl Engine {
@@ -84,33 +91,52 @@ impl Engine {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, EngineError> {
         let authority = parts.store.authority().await?;
         let policies = load_policies(&authority.policies)?;
-        let frozen = authority.frozen.is_some();
-        let record = Recorder::new(parts.ledger, Arc::clone(&parts.clock))?;
-        let engine = Arc::new(Self {
+        let clock = Arc::new(Steady::new(Arc::clone(&parts.clock)));
+        let record = Recorder::new(parts.ledger.clone(), Arc::clone(&clock) as Arc<dyn Clock>)?;
+        let engine = Arc::new_cyclic(|me| {
+            Self::assemble(parts, (authority, policies), (clock, record), me.clone())
+        });
+        engine.settle_orphans().await?;
+        engine.end_leftovers().await?;
+        engine.keep_mark().await?;
+        engine.note_start().await?;
+        Ok(engine)
+    }
+
+    fn assemble(
+        parts: Parts,
+        (authority, policies): (Authority, PolicySet),
+        (clock, record): (Arc<Steady>, Recorder),
+        me: Weak<Self>,
+    ) -> Self {
+        let settings = parts.settings;
+        Self {
             store: parts.store,
             record,
-            attempts: Buckets::new(parts.settings.attempts),
-            look_ups: Buckets::new(parts.settings.look_ups),
+            clock,
+            token_key: parts.key.derive(KeyUse::Tokens),
+            gate: Gate::new(authority.frozen.is_some()),
+            attempts: Buckets::new(settings.attempts),
+            look_ups: Buckets::new(settings.look_ups),
+            look_ups_each: Buckets::new(settings.look_ups_each),
+            unrecorded: Unrecorded::new(settings.refusals),
+            settings,
             ceremonies: crate::ceremony::Ceremonies::default(),
             receipts: crate::receipts::Receipts::default(),
-            token_key: parts.key.derive(KeyUse::Tokens),
-            clock: parts.clock,
-            settings: parts.settings,
+            holds_changed: Bell::new(),
+            waiting: Semaphore::new(WAITING_ON_WIRE),
+            running: Mutex::default(),
+            proposing: tokio::sync::Mutex::default(),
+            marked_ms: Mutex::default(),
+            changed: watch::Sender::new(0),
+            me,
+            policy_texts: tokio::sync::Mutex::new(authority.policies.clone()),
             in_force: RwLock::new(Arc::new(InForce::new(authority))),
             policies: RwLock::new(Arc::new(policies)),
             notify: parts.notify,
             faults: parts.faults,
-            stopped: AtomicBool::new(frozen),
-            stop: watch::Sender::new(frozen),
-            on_the_way: Mutex::new(0),
-            landed: Bell::new(),
-            holds_changed: Bell::new(),
-            changed: watch::Sender::new(0),
             used: Mutex::default(),
-        });
-        engine.settle_orphans().await?;
-        engine.note_start().await?;
-        Ok(engine)
+        }
     }
 
     async fn note_start(&self) -> Result<(), EngineError> {
@@ -134,23 +160,60 @@ impl Engine {
     /// Reads again who may do what, after anything changed it.
     ///
     /// # Errors
-    /// [`EngineError`] when the store can't be read or the accepted policies don't load; then what was
-    /// in force stays.
+    /// [`EngineError`] when the store can't be read or the accepted policies don't load; then the
+    /// policies that were in force stay.
     pub async fn reload(&self) -> Result<(), EngineError> {
+        self.reload_and(|| ()).await
+    }
+
+    /// Does `then` between reading and following what was read.
+    pub(crate) async fn reload_and(&self, then: impl FnOnce()) -> Result<(), EngineError> {
+        let mut texts = self.policy_texts.lock().await;
         let authority = self.store.authority().await?;
-        let policies = load_policies(&authority.policies)?;
+        then();
         let frozen = authority.frozen.is_some();
-        *self
-            .policies
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+        let files = authority.policies.clone();
         *self
             .in_force
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(InForce::new(authority));
-        self.stopped.store(frozen, Ordering::SeqCst);
-        self.stop.send_replace(frozen);
+        if files != *texts {
+            let policies = load_policies(&files)?;
+            *self
+                .policies
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+            *texts = files;
+        }
+        self.gate.follow(frozen);
         Ok(())
+    }
+
+    /// This engine, to be kept by work that must end even if whoever asked for it has gone.
+    pub(crate) fn me(&self) -> Result<Arc<Self>, EngineError> {
+        self.me.upgrade().ok_or(EngineError::Gone)
+    }
+
+    /// Whether the ground on which something was judged is still there. Asked last of all before it
+    /// is sent.
+    pub(crate) fn still_stands(&self, judged: &Judged) -> bool {
+        let in_force = self.in_force();
+        let grant = judged.standing.grant.as_ref();
+        in_force
+            .connection(&judged.standing.connection.id)
+            .is_some()
+            && grant.is_none_or(|grant| in_force.grant(&grant.id).is_some())
+            && in_force.upstream(&judged.upstream.name) == Some(&judged.upstream)
+            && self.policies().digest() == judged.policy()
+    }
+
+    /// Whether a connection's token still opens anything, by its latest use that we know of.
+    pub(crate) fn is_alive(&self, connection: &Connection) -> bool {
+        let now = self.clock.now();
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = used.get(&connection.id).copied().unwrap_or_default();
+        let used = used.max(connection.used);
+        !connection.revoked && now.since_ms(used) < CONNECTION_IDLE_MS
     }
 
     /// The upstreams in force, for whoever routes to them.
@@ -196,7 +259,7 @@ impl Engine {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
+        self.gate.is_closed()
     }
 
     /// Notes a use of a connection, at most once a minute.
@@ -214,187 +277,6 @@ impl Engine {
         if due && let Err(error) = self.store.note_use(id, now).await {
             tracing::warn!(%error, connection = %id, "use of a connection was not noted");
         }
-    }
-
-    /// Stops everything: nothing is sent from the moment this returns. What is on its way may finish
-    /// for half a second and is then cut off.
-    ///
-    /// # Errors
-    /// [`EngineError`] when the freeze could not be stored or recorded. It is in force all the same,
-    /// until the process ends.
-    pub async fn freeze(&self, by: Untrusted, reason: Untrusted) -> Result<FreezeId, EngineError> {
-        self.stopped.store(true, Ordering::SeqCst);
-        let id = FreezeId::from_bits(random().map_err(EngineError::Random)?);
-        let freeze = Freeze {
-            id,
-            since: self.clock.now(),
-            by: by.clone(),
-            reason,
-        };
-        let stored = self.store.freeze(freeze).await;
-        self.empty_the_way().await;
-        let freeze = stored?;
-        self.cancel_scheduled().await?;
-        let leaf = Leaf::Frozen {
-            freeze: freeze.id.clone(),
-            by: by.to_string(),
-        };
-        let recorded = self.record.note(&leaf).await;
-        self.reload().await?;
-        self.tell(Notice::Frozen {
-            freeze: freeze.id.clone(),
-        });
-        recorded?;
-        Ok(freeze.id)
-    }
-
-    /// A freeze cancels what is scheduled: a thaw must not set off what nobody thinks of any more.
-    async fn cancel_scheduled(&self) -> Result<(), EngineError> {
-        for hold in self.store.list_holds(0).await? {
-            if hold.state == HoldState::Scheduled {
-                let why = Some("everything was frozen".to_owned());
-                self.store
-                    .step(&hold.id, HoldState::Scheduled, HoldEvent::Cancel, why)
-                    .await?;
-            }
-        }
-        self.holds_changed.notify_waiters();
-        Ok(())
-    }
-
-    async fn empty_the_way(&self) {
-        if !self.way_empties_within(FREEZE_GRACE).await {
-            self.stop.send_replace(true);
-            self.way_empties_within(FREEZE_GRACE).await;
-        }
-        self.stop.send_replace(true);
-    }
-
-    async fn way_empties_within(&self, limit: Duration) -> bool {
-        let empties = async {
-            loop {
-                let landed = self.landed.notified();
-                if *self
-                    .on_the_way
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    == 0
-                {
-                    return;
-                }
-                landed.await;
-            }
-        };
-        tokio::time::timeout(limit, empties).await.is_ok()
-    }
-
-    /// Runs `send` unless everything is stopped; cuts it off if that happens meanwhile. `None` means
-    /// that it was cut off or never begun.
-    pub(crate) async fn on_the_way<T>(&self, send: impl Future<Output = T>) -> Way<T> {
-        let _passage = Passage::enter(self);
-        if self.is_stopped() {
-            return Way::Closed;
-        }
-        let mut stop = self.stop.subscribe();
-        tokio::select! {
-            biased;
-            done = send => Way::Through(done),
-            _ = stop.wait_for(|stopped| *stopped) => Way::Cut,
-        }
-    }
-
-    /// Ends a connection and what was narrowed from it, at once.
-    ///
-    /// # Errors
-    /// [`EngineError`] when it could not be stored or recorded.
-    pub async fn revoke_connection(&self, id: &ConnectionId) -> Result<(), EngineError> {
-        let connections = self.store.revoke_connection(id).await?;
-        self.reload().await?;
-        for connection in &connections {
-            self.store.withdraw_of(connection, None).await?;
-        }
-        self.holds_changed.notify_waiters();
-        self.record
-            .note(&Leaf::Revoked {
-                connections,
-                grants: Vec::new(),
-            })
-            .await?;
-        Ok(())
-    }
-
-    /// Ends a grant and what was narrowed from it, at once.
-    ///
-    /// # Errors
-    /// [`EngineError`] when it could not be stored or recorded.
-    pub async fn revoke_grant(&self, id: &GrantId) -> Result<(), EngineError> {
-        let in_force = self.in_force();
-        let connection = in_force.grant(id).map(|grant| grant.connection.clone());
-        let grants = self.store.revoke_grant(id).await?;
-        self.reload().await?;
-        if let Some(connection) = connection {
-            for grant in &grants {
-                self.store.withdraw_of(&connection, Some(grant)).await?;
-            }
-        }
-        self.holds_changed.notify_waiters();
-        self.record
-            .note(&Leaf::Revoked {
-                connections: Vec::new(),
-                grants,
-            })
-            .await?;
-        Ok(())
-    }
-}
-
-/// What became of something that was to be sent.
-pub(crate) enum Way<T> {
-    /// It went through.
-    Through(T),
-    /// Everything was stopped before it began.
-    Closed,
-    /// Everything was stopped while it was on its way.
-    Cut,
-}
-
-/// Counts itself as on the way for as long as it lives.
-struct Passage<'a>(&'a Engine);
-
-impl<'a> Passage<'a> {
-    fn enter(engine: &'a Engine) -> Self {
-        *engine
-            .on_the_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) += 1;
-        Self(engine)
-    }
-}
-
-impl Drop for Passage<'_> {
-    fn drop(&mut self) {
-        *self
-            .0
-            .on_the_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.landed.notify_waiters();
-    }
-}
-
-impl Errands for Engine {
-    fn leave(&self, upstream: &UpstreamName, errand: Errand) -> Result<Clearance, Throttled> {
-        if self.is_stopped() {
-            return Err(Throttled);
-        }
-        self.look_ups
-            .take(upstream, self.clock.monotonic_ms())
-            .map_err(|_| Throttled)?;
-        Ok(Clearance::Errand(ErrandPermit::mint(
-            EngineSeal::new(),
-            upstream.clone(),
-            errand,
-        )))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong in the engine.
 
+use tagout_core::rights::Wider;
 use tagout_core::store::StoreError;
 use tagout_ledger::LedgerError;
 
@@ -18,6 +19,18 @@ pub enum EngineError {
     /// The system's randomness.
     #[error("{0}")]
     Random(String),
+    /// The engine is being shut down.
+    #[error("the gateway is shutting down")]
+    Gone,
+    /// A child that would be wider than its parent.
+    #[error(transparent)]
+    Wider(#[from] Wider),
+    /// There is nothing in force by that id.
+    #[error("there is no such {0} in force")]
+    NotInForce(&'static str),
+    /// A proposal that could never be in force.
+    #[error("{0}")]
+    Malformed(String),
     /// A fault that a test asked for.
     #[error("a fault was injected at `{0}`")]
     Injected(&'static str),

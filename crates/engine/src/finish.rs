@@ -1,6 +1,7 @@
 //! Finishing a ceremony: checking the passkey's answer and doing what was signed.
 
 use tagout_core::approval::Decision;
+use tagout_core::canonical::canonical_text;
 use tagout_core::card::{Hold, SignedApproval};
 use tagout_core::desk::{DeskError, PasskeyAnswer, Settled, Wish};
 use tagout_core::hold::{HoldEvent, HoldState};
@@ -16,9 +17,12 @@ use crate::begin::{Desked, choice_of, desk_error};
 use crate::ceremony::{Begun, SESSION_LIFE_MS};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::holding::SOLO_AFTER_MS;
 use crate::leaf::{Leaf, Signature};
 use crate::random::random;
+use crate::signatures::{NEWCOMER, SOLO_AFTER_MS};
+
+/// A longer change is not put into the ledger's leaf, only beside it.
+const LONGEST_CHANGE_IN_LEAF: usize = 32 * 1024;
 
 /// A passkey that answered, and whose.
 struct Signer {
@@ -38,8 +42,11 @@ impl Engine {
             (Wish::Enrol { code, name }, PasskeyAnswer::Created(new)) => {
                 self.enrol(&begun, &code, &name, &new).await
             }
-            (Wish::AddAuthenticator { name }, PasskeyAnswer::Created(new)) => {
-                self.propose_authenticator(&begun, &name, &new).await
+            (Wish::AddAuthenticator, PasskeyAnswer::Created(new)) => {
+                self.propose_own_authenticator(&begun, &new).await
+            }
+            (Wish::Join { code, name }, PasskeyAnswer::Created(new)) => {
+                self.propose_person(&begun, &code, &name, &new).await
             }
             (Wish::SignIn, PasskeyAnswer::Signed(assertion)) => {
                 self.sign_in(&begun, &assertion).await
@@ -81,12 +88,13 @@ impl Engine {
         new: &Registration,
     ) -> Desked<Settled> {
         let credential = self.new_credential(begun, new)?;
-        if !self.ceremonies.code_is(code, self.clock.now()) {
+        if !self.ceremonies.take_code(code, self.clock.now()) {
             return Err(DeskError::EnrolmentClosed);
         }
         let person = Person {
             id: PersonId::from_bits(random().map_err(DeskError::Refused)?),
             name: Untrusted::new(name.trim()),
+            since: self.clock.now(),
             authenticators: vec![authenticator(&credential)?],
         };
         let id = person.id.clone();
@@ -97,38 +105,69 @@ impl Engine {
         })
         .await?;
         self.store.enrol_first(person).await.map_err(desk_error)?;
-        self.ceremonies.spend_code();
         self.reloaded().await?;
         self.open_session(id).await
     }
 
-    async fn propose_authenticator(
+    /// One more passkey for whoever is signed in.
+    async fn propose_own_authenticator(
         &self,
         begun: &Begun,
-        name: &str,
         new: &Registration,
     ) -> Desked<Settled> {
         let credential = self.new_credential(begun, new)?;
         let proposer = begun.person.clone().ok_or(DeskError::SignedOut)?;
         let in_force = self.in_force();
-        let named = in_force
+        let known = in_force
             .people()
             .iter()
-            .find(|person| person.name.raw() == name.trim());
-        let person = match named {
-            Some(person) => person.id.clone(),
-            None => PersonId::from_bits(random().map_err(DeskError::Refused)?),
-        };
+            .find(|person| person.id == proposer);
+        let name = known.ok_or(DeskError::SignedOut)?.name.clone();
+        self.propose_authenticator(proposer.clone(), name, credential, &proposer)
+            .await
+    }
+
+    /// A new person, by invitation.
+    async fn propose_person(
+        &self,
+        begun: &Begun,
+        code: &str,
+        name: &str,
+        new: &Registration,
+    ) -> Desked<Settled> {
+        let credential = self.new_credential(begun, new)?;
+        let inviter = self.ceremonies.inviter(code, self.clock.now());
+        let inviter = inviter.ok_or(DeskError::EnrolmentClosed)?;
+        let person = PersonId::from_bits(random().map_err(DeskError::Refused)?);
+        let name = Untrusted::new(name.trim());
+        let settled = self
+            .propose_authenticator(person, name, credential, &inviter)
+            .await?;
+        self.ceremonies.spend_invitation(code);
+        Ok(settled)
+    }
+
+    async fn propose_authenticator(
+        &self,
+        person: PersonId,
+        name: Untrusted,
+        credential: NewCredential,
+        from: &PersonId,
+    ) -> Desked<Settled> {
+        let id = authenticator(&credential)?.id;
+        let NewCredential {
+            credential,
+            public_key,
+            ..
+        } = credential;
         let change = Change::Authenticator {
-            id: authenticator(&credential)?.id,
+            id,
             person,
-            name: Untrusted::new(name.trim()),
-            credential: credential.credential,
-            public_key: credential.public_key,
+            name,
+            credential,
+            public_key,
         };
-        let id = self
-            .propose(change, Untrusted::new(proposer.to_string()))
-            .await;
+        let id = self.propose(change, Untrusted::new(from.to_string())).await;
         Ok(Settled::Proposal(id.map_err(said)?, "open".to_owned()))
     }
 
@@ -146,9 +185,10 @@ impl Engine {
 
     async fn open_session(&self, person: PersonId) -> Desked<Settled> {
         let secret = hex::encode(random::<32>().map_err(DeskError::Refused)?);
-        let expires = self.clock.now().plus_ms(SESSION_LIFE_MS);
+        let now = self.clock.now();
+        let expires = now.plus_ms(SESSION_LIFE_MS);
         self.ceremonies
-            .sign_in(secret.clone(), person.clone(), expires);
+            .sign_in(secret.clone(), person.clone(), expires, now);
         Ok(Settled::Session {
             secret,
             person,
@@ -209,35 +249,63 @@ impl Engine {
     ) -> Desked<Settled> {
         let signer = self.signer(begun, &assertion).await?;
         let signature = self.signature(begun, &signer, assertion);
+        self.cards_are_the_same(holds, &begun.documents).await?;
         let body = self.record.documents(&begun.documents).await;
-        let body = body.map_err(|error| DeskError::Unrecorded(error.to_string()))?;
-        let mut stands = Vec::new();
-        for ((id, choice), document) in holds.iter().zip(&begun.documents) {
-            let hold = self.pending_hold(id).await?;
-            if &choice_of(&hold, *choice)?.document.text() != document {
-                return Err(DeskError::Refused(
-                    "the card has changed; look again".to_owned(),
-                ));
+        let body = match (body, decision) {
+            (Ok(body), _) => body,
+            // A no needs no record to count.
+            (Err(_), Decision::Deny) => String::new(),
+            (Err(error), Decision::Approve) => {
+                return Err(DeskError::Unrecorded(error.to_string()));
             }
-            let (signature, body) = (signature.clone(), body.clone());
+        };
+        let mut judged = Vec::new();
+        for (id, choice) in holds {
             let leaf = Leaf::Judged {
                 hold: id.clone(),
                 signature: signature.clone(),
-                body,
+                body: body.clone(),
             };
-            self.recorded(&leaf).await?;
-            let judged = match decision {
-                Decision::Approve => self.approve(id, *choice, &signature).await?,
-                Decision::Deny => self.deny(id, reason.as_deref()).await?,
-            };
-            stands.push((id.clone(), judged.state.word().to_owned()));
+            judged.push(match decision {
+                Decision::Approve => self.approve(id, *choice, &signature, &leaf).await,
+                Decision::Deny => self.deny(id, reason.as_deref(), &leaf).await,
+            });
         }
         self.holds_changed.notify_waiters();
-        Ok(Settled::Judged(stands))
+        how_each_stands(holds, judged)
     }
 
-    async fn approve(&self, id: &HoldId, choice: usize, signature: &Signature) -> Desked<Hold> {
+    /// Nothing is signed unless every card is still what the person saw.
+    async fn cards_are_the_same(
+        &self,
+        holds: &[(HoldId, usize)],
+        documents: &[String],
+    ) -> Desked<()> {
+        for ((id, choice), document) in holds.iter().zip(documents) {
+            let hold = self.pending_hold(id).await?;
+            if &choice_of(&hold, *choice)?.document.text() != document {
+                let line = "the card has changed; look again";
+                return Err(DeskError::Refused(line.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn approve(
+        &self,
+        id: &HoldId,
+        choice: usize,
+        signature: &Signature,
+        leaf: &Leaf,
+    ) -> Desked<Hold> {
+        let hold = self.pending_hold(id).await?;
         let now = self.clock.now();
+        let in_force = self.in_force();
+        let two = choice_of(&hold, choice)?.document.approvals > 1;
+        if two && in_force.is_newcomer(&signature.person, now) {
+            return Err(DeskError::Refused(NEWCOMER.to_owned()));
+        }
+        self.recorded(leaf).await?;
         let approval = SignedApproval {
             person: signature.person.clone(),
             at: now,
@@ -246,20 +314,36 @@ impl Engine {
             assertion: signature.assertion.clone(),
             public_key: signature.public_key.clone(),
         };
-        let alone = self.in_force().people().len() == 1;
-        let solo = alone.then_some(SOLO_AFTER_MS);
+        let alone = in_force.people().len() == 1;
+        let solo = (alone && self.waited_for_solo(&hold)).then_some(SOLO_AFTER_MS);
         self.store
             .sign(id, approval, solo, now)
             .await
             .map_err(desk_error)
     }
 
-    async fn deny(&self, id: &HoldId, reason: Option<&str>) -> Desked<Hold> {
+    /// Whether twelve hours have passed since every earlier signature, by both clocks.
+    fn waited_for_solo(&self, hold: &Hold) -> bool {
+        let surely = self.clock.surely();
+        let long_ago = |approval: &SignedApproval| surely.since_ms(approval.at) >= SOLO_AFTER_MS;
+        hold.approvals.iter().all(long_ago)
+    }
+
+    async fn deny(&self, id: &HoldId, reason: Option<&str>, leaf: &Leaf) -> Desked<Hold> {
         let reason = Untrusted::new(reason.unwrap_or("no reason given")).cut(300);
         let step = self
             .store
             .step(id, HoldState::Pending, HoldEvent::Deny, Some(reason));
-        step.await.map_err(desk_error)
+        let denied = step.await.map_err(desk_error)?;
+        self.noted(leaf).await;
+        Ok(denied)
+    }
+
+    /// Records what makes things safer, and counts also where that fails.
+    async fn noted(&self, leaf: &Leaf) {
+        if let Err(error) = self.record.note(leaf).await {
+            tracing::error!(%error, "a person's no could not be recorded");
+        }
     }
 
     async fn settle_proposal(
@@ -272,9 +356,10 @@ impl Engine {
     ) -> Desked<Settled> {
         let signer = self.signer(begun, &assertion).await?;
         let proposal = self.store.proposal(id).await.map_err(desk_error)?;
-        let accepted = decision == Decision::Approve;
-        if accepted {
-            self.check_change(&proposal.change)?;
+        let change = canonical_text(&proposal.change);
+        if begun.documents.first() != Some(&change) {
+            let line = "the proposal has changed; look again";
+            return Err(DeskError::Refused(line.to_owned()));
         }
         let acceptance = Acceptance {
             ceremony: ceremony.clone(),
@@ -285,17 +370,26 @@ impl Engine {
             public_key: signer.key.public_key.clone(),
         };
         let signature = self.signature(begun, &signer, assertion);
-        let change = Box::new(proposal.change);
-        self.recorded(&Leaf::Settled {
+        let accepted = decision == Decision::Approve;
+        let fits = change.len() <= LONGEST_CHANGE_IN_LEAF;
+        let mut leaf = Leaf::Settled {
             proposal: id.clone(),
             accepted,
-            change,
+            change: fits.then(|| Box::new(proposal.change.clone())),
+            body: String::new(),
             signature,
-        })
-        .await?;
+        };
         let state = if accepted {
+            self.check_change(&proposal.change)?;
+            let kept = self.record.documents(&begun.documents).await;
+            let kept = kept.map_err(|error| DeskError::Unrecorded(error.to_string()))?;
+            if let Leaf::Settled { body, .. } = &mut leaf {
+                *body = kept;
+            }
+            self.recorded(&leaf).await?;
             ProposalState::Accepted
         } else {
+            self.noted(&leaf).await;
             ProposalState::Refused
         };
         self.store
@@ -329,6 +423,27 @@ impl Engine {
 
     async fn reloaded(&self) -> Desked<()> {
         self.reload().await.map_err(said)
+    }
+}
+
+/// How each of several holds stands now, or why it was not judged. A single one fails as itself.
+fn how_each_stands(holds: &[(HoldId, usize)], judged: Vec<Desked<Hold>>) -> Desked<Settled> {
+    let mut stands = Vec::new();
+    let mut failure = None;
+    for ((id, _), judged) in holds.iter().zip(judged) {
+        let word = match judged {
+            Ok(hold) => hold.state.word().to_owned(),
+            Err(error) => {
+                let line = error.to_string();
+                failure.get_or_insert(error);
+                line
+            }
+        };
+        stands.push((id.clone(), word));
+    }
+    match failure {
+        Some(error) if holds.len() == 1 => Err(error),
+        _ => Ok(Settled::Judged(stands)),
     }
 }
 

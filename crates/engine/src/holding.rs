@@ -1,130 +1,118 @@
-//! Holding: opening a hold, finding it again, and running what people approved.
+//! Holding: opening a hold, finding it again, and waiting for a person.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tagout_core::approval::{ApprovalDocument, Challenge, Decision};
-use tagout_core::card::{Choice, Hold, SignedApproval};
+use tagout_core::card::Hold;
 use tagout_core::hold::{HoldEvent, HoldState};
 use tagout_core::ids::HoldId;
-use tagout_core::operation::Operation;
-use tagout_core::passkey::verify_assertion;
-use tagout_core::permit::Basis;
 use tagout_core::pipeline::{Adapter, Answer, Caller, Outcome};
 use tagout_core::refusal::{Refusal, RefusalKind};
-use tagout_core::resolved::Target;
 use tagout_core::store::Opened;
 use tagout_core::time::UnixMs;
-use tagout_policy::{Evidence, SafeguardSet, admits};
 
 use crate::card::{JudgedVariant, Sitting};
+use crate::carry::NOT_SENT;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::faults::FaultPoint;
-use crate::judge::Terms;
+use crate::judge::Under;
 use crate::lane::{Case, Lane, Stopped};
 use crate::leaf::Leaf;
 use crate::notice::Notice;
 use crate::random::random;
-use crate::receipts::RECEIPT_LIFE_MS;
+use crate::receipts::{RECEIPT_LIFE_MS, Receipt};
 use crate::stop::Stop;
 
-/// After a no, the same request gets the same no for this long, without asking anybody again.
+/// After a no, the same request gets the same no until so long after its hold would have expired,
+/// without asking anybody again.
 const DENIAL_LIFE_MS: u64 = 10 * 60 * 1000;
-
-/// With one person enrolled, the second signature is the same person's so much later.
-pub(crate) const SOLO_AFTER_MS: u64 = 12 * 60 * 60 * 1000;
 
 impl<A: Adapter> Lane<A> {
     /// If this operation was asked before, goes on from there.
     pub(crate) async fn attach(
         &self,
         caller: &Caller,
-        case: &Case,
+        case: &Arc<Case>,
     ) -> Stopped<Option<Answer<A::Reply>>> {
-        if case.judged.only_observes() {
-            return Ok(None);
+        match self.engine.store.latest_hold(case.judged.digest).await? {
+            Some(hold) => self.go_on(caller, case, hold).await,
+            None => self.lost_before(case),
         }
-        let now = self.engine.clock.now();
-        let latest = self.engine.store.latest_hold(case.judged.digest).await?;
-        let Some(hold) = latest else {
-            return self.lost_before(case, now);
-        };
-        self.go_on(caller, case, hold, now).await
     }
 
     /// A mutation that needed nobody and whose answer was lost is not sent again.
-    fn lost_before(&self, case: &Case, now: UnixMs) -> Stopped<Option<Answer<A::Reply>>> {
+    fn lost_before(&self, case: &Case) -> Stopped<Option<Answer<A::Reply>>> {
+        let now = self.engine.clock.now();
         match self.engine.receipts.of(case.judged.digest, now) {
-            Some(outcome @ Outcome::Unknown(_)) => Err(Stop::done(
-                None,
-                &outcome,
-                &case.resolved.operation.summary.cut(120),
-            )),
-            _ => Ok(None),
+            Some(Receipt::Ended(outcome)) => Err(Stop::done(None, &outcome, &case.summary())),
+            Some(Receipt::OnItsWay) => Err(Stop::on_its_way(None, &case.summary())),
+            None => Ok(None),
         }
     }
 
     async fn go_on(
         &self,
         caller: &Caller,
-        case: &Case,
+        case: &Arc<Case>,
         hold: Hold,
-        now: UnixMs,
     ) -> Stopped<Option<Answer<A::Reply>>> {
-        let summary = case.resolved.operation.summary.cut(120);
+        let now = self.engine.clock.now();
         match hold.state {
             HoldState::Pending => self.wait(caller, case, hold).await.map(Some),
             HoldState::Approved => self.run_approved(case, &hold).await.map(Some),
-            HoldState::Scheduled => Err(Stop::scheduled(
-                hold.id,
-                &summary,
-                hold.run_at.unwrap_or(now),
-            )),
-            HoldState::Executing => Err(executing(hold.id, &summary)),
+            HoldState::Scheduled | HoldState::Executing => Err(stands(&hold, &case.summary(), now)),
             HoldState::Executed | HoldState::Failed | HoldState::Unknown => {
-                self.receipt(case, &hold, now, &summary)
+                self.receipt(case, &hold, now)
             }
-            HoldState::Denied if now.since_ms(hold.created) < DENIAL_LIFE_MS => {
-                Err(denied(&hold, &summary))
+            HoldState::Denied if now < hold.card.expires.plus_ms(DENIAL_LIFE_MS) => {
+                Err(denied(&hold, &case.summary()))
             }
             HoldState::Denied
             | HoldState::Expired
             | HoldState::Withdrawn
             | HoldState::Lapsed
             | HoldState::Void
-            | HoldState::Cancelled => Ok(None),
+            | HoldState::Cancelled => self.lost_before(case),
         }
     }
 
-    /// What became of it, for ten minutes; after that it may be asked anew.
-    fn receipt(
-        &self,
-        case: &Case,
-        hold: &Hold,
-        now: UnixMs,
-        summary: &str,
-    ) -> Stopped<Option<Answer<A::Reply>>> {
+    /// What became of it, for ten minutes; after that it may be asked anew. What was never sent may be
+    /// asked anew at once.
+    fn receipt(&self, case: &Case, hold: &Hold, now: UnixMs) -> Stopped<Option<Answer<A::Reply>>> {
+        if was_not_sent(hold) {
+            return Ok(None);
+        }
         let kept = self.engine.receipts.of(case.judged.digest, now);
         let recent = hold
             .approved
             .is_some_and(|at| now.since_ms(at) < RECEIPT_LIFE_MS);
         let outcome = match (kept, recent) {
-            (Some(outcome), _) => outcome,
-            (None, true) => outcome_of(hold),
+            (Some(Receipt::Ended(outcome)), _) => outcome,
+            (Some(Receipt::OnItsWay), _) | (None, true) => outcome_of(hold),
             (None, false) => return Ok(None),
         };
-        Err(Stop::done(Some(hold.id.clone()), &outcome, summary))
+        Err(Stop::done(Some(hold.id.clone()), &outcome, &case.summary()))
     }
 
-    /// Opens a hold and waits a little for a person.
-    pub(crate) async fn hold(&self, caller: &Caller, case: Case) -> Stopped<Answer<A::Reply>> {
-        let hold = self.open(caller, &case).await?;
-        match hold.state {
-            HoldState::Pending => self.wait(caller, &case, hold).await,
-            _ => Err(held(&hold)),
+    /// Opens a hold, or goes on with the one that is open, and waits a little for a person.
+    pub(crate) async fn hold(
+        &self,
+        caller: &Caller,
+        case: &Arc<Case>,
+    ) -> Stopped<Answer<A::Reply>> {
+        if case.judged.only_observes()
+            && let Some(answer) = self.attach(caller, case).await?
+        {
+            return Ok(answer);
+        }
+        let hold = self.open(caller, case).await?;
+        let stop = held(&hold);
+        match self.go_on(caller, case, hold).await? {
+            Some(answer) => Ok(answer),
+            None => Err(stop),
         }
     }
 
@@ -134,11 +122,27 @@ impl<A: Adapter> Lane<A> {
         let most = self.engine.settings.holds_waiting;
         match self.engine.store.open_hold(hold, most).await? {
             Opened::There(hold) => Ok(hold),
-            Opened::New(hold) => {
-                self.announce(case, &hold).await?;
-                Ok(hold)
-            }
+            Opened::New(hold) => match self.announce(case, &hold).await {
+                Ok(()) => Ok(hold),
+                Err(stop) => {
+                    self.take_back(&hold).await;
+                    Err(stop)
+                }
+            },
         }
+    }
+
+    /// A hold that has no record waits for nobody.
+    async fn take_back(&self, hold: &Hold) {
+        let why = Some("it could not be recorded".to_owned());
+        let step = self
+            .engine
+            .store
+            .step(&hold.id, HoldState::Pending, HoldEvent::Withdraw, why);
+        if let Err(error) = step.await {
+            tracing::error!(%error, hold = %hold.id, "an unrecorded hold could not be taken back");
+        }
+        self.engine.holds_changed.notify_waiters();
     }
 
     async fn draw(&self, caller: &Caller, case: &Case, id: HoldId) -> Stopped<Hold> {
@@ -154,17 +158,13 @@ impl<A: Adapter> Lane<A> {
             solo: self.engine.in_force().people().len() == 1,
             now,
         };
+        let standing = &case.judged.standing;
         Ok(Hold {
             id,
             state: HoldState::Pending,
             operation: case.judged.digest,
-            connection: case.judged.standing.connection.id.clone(),
-            grant: case
-                .judged
-                .standing
-                .grant
-                .as_ref()
-                .map(|grant| grant.id.clone()),
+            connection: standing.connection.id.clone(),
+            grant: standing.grant.as_ref().map(|grant| grant.id.clone()),
             upstream: case.judged.upstream.name.clone(),
             attempt: STANDARD.encode(&case.attempt.bytes),
             spending: case.judged.spending(),
@@ -180,20 +180,8 @@ impl<A: Adapter> Lane<A> {
     /// The safer ways that policy would let a person choose.
     async fn judge_variants<'c>(&self, case: &'c Case) -> Stopped<Vec<JudgedVariant<'c>>> {
         let mut judged = Vec::new();
-        let offers = self.adapter.offers(&case.judged.upstream.name);
-        for variant in &case.resolved.variants {
-            let verdict = self.engine.judge(
-                &case.judged.standing.connection,
-                &case.judged.upstream,
-                &variant.operation,
-                &variant.targets,
-                Terms {
-                    offers: &offers,
-                    grant: None,
-                    derived: true,
-                },
-            );
-            let verdict = verdict.await?;
+        for (index, variant) in case.resolved.variants.iter().enumerate() {
+            let verdict = self.judge_variant(case, index, Under::Best).await?;
             if verdict.verdict.word() != "deny" {
                 judged.push(JudgedVariant {
                     title: &variant.title,
@@ -203,7 +191,6 @@ impl<A: Adapter> Lane<A> {
                 });
             }
         }
-        judged.sort_by_key(|variant| variant.judged.environment());
         Ok(judged)
     }
 
@@ -237,16 +224,12 @@ impl<A: Adapter> Lane<A> {
 
     async fn announce(&self, case: &Case, hold: &Hold) -> Stopped<()> {
         let body = self.engine.record.body(hold.card.operation.raw()).await?;
+        let choices = hold.card.choices.iter();
         let leaf = Leaf::Held {
             op: case.id.clone(),
             hold: hold.id.clone(),
             what: case.judged.what(),
-            choices: hold
-                .card
-                .choices
-                .iter()
-                .map(|choice| choice.document.digest())
-                .collect(),
+            choices: choices.map(|choice| choice.document.digest()).collect(),
             body,
         };
         self.engine.record.note(&leaf).await?;
@@ -260,7 +243,15 @@ impl<A: Adapter> Lane<A> {
     }
 
     /// Waits on the wire for a person, for as long as clients usually do.
-    async fn wait(&self, caller: &Caller, case: &Case, hold: Hold) -> Stopped<Answer<A::Reply>> {
+    async fn wait(
+        &self,
+        caller: &Caller,
+        case: &Arc<Case>,
+        hold: Hold,
+    ) -> Stopped<Answer<A::Reply>> {
+        let Ok(_place) = self.engine.waiting.try_acquire() else {
+            return Err(held(&hold));
+        };
         let limit = Duration::from_millis(self.engine.settings.wait_on_wire_ms);
         let decided = tokio::time::timeout(limit, self.engine.until_decided(&hold.id)).await;
         match decided {
@@ -272,232 +263,25 @@ impl<A: Adapter> Lane<A> {
     async fn after_wait(
         &self,
         caller: &Caller,
-        case: &Case,
+        case: &Arc<Case>,
         hold: Hold,
     ) -> Stopped<Answer<A::Reply>> {
         self.engine.may_try(caller)?;
-        let summary = case.resolved.operation.summary.cut(120);
         match hold.state {
             HoldState::Approved => self.run_approved(case, &hold).await,
-            HoldState::Scheduled => {
-                let at = hold.run_at.unwrap_or_default();
-                Err(Stop::scheduled(hold.id, &summary, at))
-            }
-            HoldState::Denied => Err(denied(&hold, &summary)),
-            _ => Err(held(&hold)),
+            HoldState::Pending => Err(held(&hold)),
+            _ => Err(stands(&hold, &case.summary(), self.engine.clock.now())),
         }
     }
-
-    /// Runs what people approved, once, if it is still what they approved.
-    pub(crate) async fn run_approved(&self, case: &Case, hold: &Hold) -> Stopped<Answer<A::Reply>> {
-        let executed = self.run_chosen(case, hold).await?;
-        let variant = hold
-            .chosen()
-            .and_then(|choice| choice.document.variant.clone());
-        match variant {
-            None => Ok(crate::lane::answer_of(executed)),
-            Some(title) => Err(done_differently(hold, &title, &executed.outcome)),
-        }
-    }
-
-    pub(crate) async fn run_chosen(
-        &self,
-        case: &Case,
-        hold: &Hold,
-    ) -> Stopped<tagout_core::pipeline::Executed<A::Reply>> {
-        let admitted = self.admit_chosen(case, hold);
-        let operation = match admitted {
-            Ok(operation) => operation,
-            Err(why) => return Err(self.engine.void(hold, &why).await),
-        };
-        let store = &self.engine.store;
-        store
-            .step(&hold.id, hold.state, HoldEvent::Execute, None)
-            .await?;
-        self.engine.reach(FaultPoint::Consumed)?;
-        let basis = Basis::Approval(hold.id.clone(), case.judged.policy());
-        let carried = self.carry_out(case, operation, basis, Some(&hold.id)).await;
-        if let Err(stop) = &carried {
-            let event = HoldEvent::Fail;
-            let line = Some(format!("not sent: {}", stop.reason));
-            let _ = store
-                .step(&hold.id, HoldState::Executing, event, line)
-                .await;
-        }
-        carried
-    }
-
-    /// The chosen operation, if everything that was signed is still so.
-    fn admit_chosen<'c>(&self, case: &'c Case, hold: &Hold) -> Result<&'c Operation, String> {
-        let choice = hold.chosen().ok_or("nothing was signed")?;
-        let document = &choice.document;
-        let (operation, targets) = chosen_operation(case, document)?;
-        let now = self.engine.clock.now();
-        let scheduled = hold.state == HoldState::Scheduled;
-        if !scheduled && now >= document.expires {
-            return Err("the approval has expired".to_owned());
-        }
-        if document.policy != case.judged.policy() {
-            return Err("the policy has changed since".to_owned());
-        }
-        if document.operation != case.judged.digest {
-            return Err("it was approved for another operation or another asker".to_owned());
-        }
-        document
-            .ceilings
-            .admit(targets)
-            .map_err(|drift| drift.to_string())?;
-        let signed = self.engine.count_signatures(hold, choice)?;
-        if signed.approvals < document.approvals {
-            return Err("too few valid signatures".to_owned());
-        }
-        self.admit_by_policy(case, document, signed, hold, now)?;
-        Ok(operation)
-    }
-
-    /// The policy again, with what was really done. A variant was judged by itself when it was drawn.
-    fn admit_by_policy(
-        &self,
-        case: &Case,
-        document: &ApprovalDocument,
-        signed: Signed,
-        hold: &Hold,
-        now: UnixMs,
-    ) -> Result<(), String> {
-        if document.variant.is_some() {
-            return Ok(());
-        }
-        let achieved: SafeguardSet = document.safeguards.iter().copied().collect();
-        let evidence = Evidence {
-            approvals: signed.people,
-            solo: signed.solo,
-            waited_ms: hold.approved.map_or(0, |at| now.since_ms(at)),
-            achieved,
-        };
-        let questions = case.judged.with_evidence(evidence);
-        admits(&questions, &case.judged.policies)
-            .map(|_| ())
-            .map_err(|why| why.to_string())
-    }
-}
-
-/// What the bytes of the document stand for: the agent's operation, or one of the variants as they are
-/// derived now.
-fn chosen_operation<'c>(
-    case: &'c Case,
-    document: &ApprovalDocument,
-) -> Result<(&'c Operation, &'c [Target]), String> {
-    let asked = (&case.resolved.operation, case.resolved.targets.as_slice());
-    let variants = case
-        .resolved
-        .variants
-        .iter()
-        .map(|variant| (&variant.operation, variant.targets.as_slice()));
-    let mut all = variants.chain([asked]);
-    all.find(|(operation, _)| operation.exact.digest() == document.bytes)
-        .ok_or_else(|| "the bytes are not the ones that were approved".to_owned())
-}
-
-/// Valid signatures under one choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Signed {
-    /// Distinct people.
-    pub(crate) people: u8,
-    /// The only person signed a second time, late enough.
-    pub(crate) solo: bool,
-    /// People, and the second signature of one who is alone.
-    pub(crate) approvals: u8,
 }
 
 impl Engine {
-    /// Checks every signature of a hold again, from its bytes alone, against keys that are in force.
-    pub(crate) fn count_signatures(&self, hold: &Hold, choice: &Choice) -> Result<Signed, String> {
-        let digest = choice.document.digest();
-        let mut people: Vec<(&tagout_core::ids::PersonId, UnixMs)> = Vec::new();
-        for approval in &hold.approvals {
-            let challenge = self.check_signature(approval)?;
-            let says_yes = challenge.decision == Decision::Approve;
-            if !(says_yes && challenge.approvals.contains(&digest)) {
-                return Err("a signature is for something else".to_owned());
-            }
-            people.push((&approval.person, approval.at));
-        }
-        let distinct: BTreeSet<_> = people.iter().map(|(person, _)| *person).collect();
-        let late = |window: &[(_, UnixMs)]| match window {
-            [(_, first), (_, second)] => second.since_ms(*first) >= SOLO_AFTER_MS,
-            _ => false,
-        };
-        let solo = distinct.len() == 1 && people.windows(2).any(late);
-        let count = u8::try_from(distinct.len()).unwrap_or(u8::MAX);
-        Ok(Signed {
-            people: count,
-            solo,
-            approvals: if solo { count.max(2) } else { count },
-        })
-    }
-
-    fn check_signature(&self, approval: &SignedApproval) -> Result<Challenge, String> {
-        let challenge: Challenge = serde_json::from_str(&approval.challenge)
-            .map_err(|_| "a signed challenge can't be read".to_owned())?;
-        if challenge.approver != approval.person {
-            return Err("a signature is somebody else's".to_owned());
-        }
-        let in_force = self.in_force();
-        let known = in_force
-            .people()
-            .iter()
-            .filter(|person| person.id == approval.person)
-            .flat_map(|person| &person.authenticators)
-            .any(|key| key.public_key == approval.public_key);
-        if !known {
-            return Err("a signature's passkey is not enrolled any more".to_owned());
-        }
-        let settings = &self.settings;
-        verify_assertion(
-            &approval.assertion,
-            &challenge.bytes(),
-            &settings.rp_id,
-            &settings.origin,
-            &approval.public_key,
-            0,
-        )
-        .map_err(|error| error.to_string())?;
-        Ok(challenge)
-    }
-
-    /// Voids an approval: the world, or the policy, is not what was approved.
-    async fn void(&self, hold: &Hold, why: &str) -> Stop {
-        let stepped = self
-            .store
-            .step(&hold.id, hold.state, HoldEvent::Drift, Some(why.to_owned()));
-        let leaf = Leaf::Stepped {
-            hold: hold.id.clone(),
-            state: "void",
-            why: why.to_owned(),
-        };
-        if let Err(error) = stepped.await {
-            return error.into();
-        }
-        self.holds_changed.notify_waiters();
-        if let Err(error) = self.record.note(&leaf).await {
-            tracing::error!(%error, hold = %hold.id, "a void approval could not be recorded");
-        }
-        let mut refusal = Refusal::about(RefusalKind::Denied, hold.id.clone());
-        refusal.line = format!(
-            "DENIED by tagout ({}): the approval is void, because {why}. It was not executed.",
-            hold.id
-        );
-        refusal.advice =
-            "Repeat the request once if it is still needed: it will be held anew.".to_owned();
-        Stop::recorded(refusal)
-    }
-
-    /// Waits until a hold is not pending any more.
+    /// Waits until a hold is not pending any more, or everything is stopped.
     async fn until_decided(&self, id: &HoldId) -> Result<Hold, EngineError> {
         loop {
             let changed = self.holds_changed.notified();
             let hold = self.store.hold(id).await?;
-            if hold.state != HoldState::Pending {
+            if hold.state != HoldState::Pending || self.is_stopped() {
                 return Ok(hold);
             }
             changed.await;
@@ -522,7 +306,7 @@ impl Engine {
     }
 }
 
-fn held(hold: &Hold) -> Stop {
+pub(crate) fn held(hold: &Hold) -> Stop {
     let choices = &hold.card.choices;
     let people = choices.last().map_or(1, |choice| choice.document.approvals);
     let safer = choices
@@ -546,21 +330,41 @@ fn denied(hold: &Hold, summary: &str) -> Stop {
     Stop::recorded(refusal)
 }
 
-fn executing(hold: HoldId, summary: &str) -> Stop {
-    let mut refusal = Refusal::about(RefusalKind::Done, hold);
-    refusal.line = format!("DONE by tagout: {summary} is being executed right now.");
+/// How a hold stands that an identical request can do nothing about.
+pub(crate) fn stands(hold: &Hold, summary: &str, now: UnixMs) -> Stop {
+    let about = || Some(hold.id.clone());
+    match hold.state {
+        HoldState::Scheduled => {
+            let at = hold.run_at.unwrap_or(now);
+            Stop::scheduled(hold.id.clone(), summary, at)
+        }
+        HoldState::Executing => Stop::on_its_way(about(), summary),
+        HoldState::Executed | HoldState::Failed | HoldState::Unknown => {
+            Stop::done(about(), &outcome_of(hold), summary)
+        }
+        HoldState::Denied => denied(hold, summary),
+        HoldState::Pending | HoldState::Approved => held(hold),
+        HoldState::Expired
+        | HoldState::Withdrawn
+        | HoldState::Lapsed
+        | HoldState::Void
+        | HoldState::Cancelled => over(hold, summary),
+    }
+}
+
+fn over(hold: &Hold, summary: &str) -> Stop {
+    let mut refusal = Refusal::about(RefusalKind::Denied, hold.id.clone());
+    refusal.line = format!(
+        "DENIED by tagout ({}): {summary} waited for a person and is {}. It was not executed.",
+        hold.id,
+        hold.state.word()
+    );
     Stop::recorded(refusal)
 }
 
-fn done_differently(hold: &Hold, title: &str, outcome: &Outcome) -> Stop {
-    let mut refusal = Refusal::about(RefusalKind::Done, hold.id.clone());
-    refusal.line = format!(
-        "DONE by tagout ({}): a person chose a safer way, \"{title}\", and that was executed instead: {}",
-        hold.id,
-        crate::lane::line_of(outcome)
-    );
-    refusal.advice = "What you asked for was not executed. Do not repeat it.".to_owned();
-    Stop::recorded(refusal)
+fn was_not_sent(hold: &Hold) -> bool {
+    let outcome = hold.outcome.as_deref().unwrap_or_default();
+    hold.state == HoldState::Failed && outcome.starts_with(NOT_SENT)
 }
 
 fn outcome_of(hold: &Hold) -> Outcome {

@@ -39,12 +39,21 @@ pub(crate) struct Judged {
 pub(crate) struct Terms<'a> {
     /// What the upstream offers.
     pub(crate) offers: &'a BTreeSet<Safeguard>,
-    /// The grant of something that was scheduled under it, which counts even if it has expired since.
-    /// `None`: whichever grant serves best.
-    pub(crate) grant: Option<&'a GrantId>,
+    /// Whose rights count.
+    pub(crate) under: Under<'a>,
     /// Whether the gateway derived it as a safer way to what the agent asked. Then the agent's rights
     /// don't name it, and a person has to choose it.
     pub(crate) derived: bool,
+}
+
+/// Whose rights count.
+#[derive(Clone, Copy)]
+pub(crate) enum Under<'a> {
+    /// Those of whichever grant serves best.
+    Best,
+    /// Those under which it was asked, even if they have expired since: a grant's, or the
+    /// connection's own.
+    AsAsked(Option<&'a GrantId>),
 }
 
 impl Terms<'_> {
@@ -72,11 +81,11 @@ impl Engine {
         let places = labelled(&in_force, upstream, targets);
         let covers = |rights: &Rights| least_coverage(rights, upstream, targets, &places);
         let now = self.clock.now();
-        let standing = match terms.grant {
-            Some(grant) => in_force.standing_under(connection, grant),
-            None => in_force.standing(connection, now, covers),
+        let standing = match terms.under {
+            Under::AsAsked(grant) => in_force.standing_under(connection, grant),
+            Under::Best => in_force.standing(connection, now, covers),
         };
-        let tripped = in_force.tripped(connection, now, covers);
+        let tripped = in_force.tripped(&standing, now, covers);
         let spent = self.spent_by(&standing, targets).await?;
         let asker = Arc::new(asker_of(&standing));
         let offered = offered(terms.offers, operation);

@@ -1,34 +1,46 @@
 //! The life of an operation: classify, resolve, judge, hold, record, execute, record.
 //!
 //! One lane for each protocol. The lane never interprets a protocol's bytes and never makes an
-//! exception: every way to an upstream leads through [`Lane::carry_out`].
+//! exception: every way to an upstream leads through [`Lane::carry_out`] or, for reads, [`Lane::read`].
 
 use std::sync::Arc;
 
 use tagout_core::grant::Connection;
-use tagout_core::hold::{HoldEvent, HoldState};
-use tagout_core::ids::{GrantId, HoldId, OperationId};
-use tagout_core::operation::{Attempt, Operation};
-use tagout_core::permit::{Basis, Clearance, Permit};
+use tagout_core::ids::OperationId;
+use tagout_core::operation::Attempt;
+use tagout_core::permit::{Basis, Clearance};
 use tagout_core::pipeline::{Adapter, Answer, Caller, Executed, Outcome};
 use tagout_core::refusal::{Refusal, RefusalKind};
 use tagout_core::resolved::Resolved;
-use tagout_core::store::{Purse, StoreError};
-use tagout_core::verdict::{Mode, Verdict};
-use tagout_policy::observe;
-use tagout_seal::EngineSeal;
+use tagout_core::store::StoreError;
+use tagout_core::verdict::{Mode, Safeguard, Verdict};
+use tagout_policy::{Evidence, SafeguardSet, admits, observe};
 
-use crate::engine::{Engine, Way};
+use crate::carry::{Charged, mint};
+use crate::engine::Engine;
 use crate::faults::FaultPoint;
-use crate::judge::{Judged, Terms};
-use crate::leaf::Leaf;
-use crate::notice::Notice;
+use crate::gate::Way;
+use crate::judge::{Judged, Terms, Under};
+use crate::quota::ErrandsOf;
 use crate::stop::Stop;
+
+/// What an adapter really does by itself whenever it sends: the safeguards beyond people and delay that
+/// may be counted as achieved.
+pub(crate) const ACHIEVED_BY_ADAPTERS: SafeguardSet = SafeguardSet::only(Safeguard::Redact);
+
+/// When to ask again what could not be looked up.
+const LOOK_UP_AGAIN_MS: u64 = 5_000;
 
 /// The engine with one protocol's adapter.
 pub struct Lane<A: Adapter> {
     pub(crate) engine: Arc<Engine>,
     pub(crate) adapter: Arc<A>,
+}
+
+impl<A: Adapter> Clone for Lane<A> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.engine), Arc::clone(&self.adapter))
+    }
 }
 
 /// An operation that was judged, with all that led there.
@@ -37,6 +49,13 @@ pub(crate) struct Case {
     pub(crate) attempt: Attempt,
     pub(crate) resolved: Resolved,
     pub(crate) judged: Judged,
+}
+
+impl Case {
+    /// The operation in a line, escaped.
+    pub(crate) fn summary(&self) -> String {
+        self.resolved.operation.summary.cut(120)
+    }
 }
 
 pub(crate) type Stopped<T> = Result<T, Stop>;
@@ -54,7 +73,7 @@ impl<A: Adapter> Lane<A> {
         };
         match self.steps(caller, attempt, id.clone()).await {
             Ok(answer) => answer,
-            Err(stop) => Answer::Refused(self.engine.record_stop(id, stop).await),
+            Err(stop) => Answer::Refused(self.engine.record_stop(caller, id, stop).await),
         }
     }
 
@@ -66,9 +85,17 @@ impl<A: Adapter> Lane<A> {
     ) -> Stopped<Answer<A::Reply>> {
         let connection = self.engine.may_try(caller)?;
         self.engine.note_use(&caller.connection).await;
-        let case = self.understand(&connection, attempt, id, None).await?;
+        let case = self
+            .understand(&connection, attempt, id, Under::Best)
+            .await?;
         self.engine.reach(FaultPoint::Decided)?;
-        if let Some(answer) = self.attach(caller, &case).await? {
+        if case.judged.upstream.mode == Mode::Strict && caller.advisory {
+            return Err(advisory_refused(&case));
+        }
+        // A read that is not held has nothing to go on from, and is not worth a look into the store.
+        if !case.judged.only_observes()
+            && let Some(answer) = self.attach(caller, &case).await?
+        {
             return Ok(answer);
         }
         self.act(caller, case).await
@@ -80,19 +107,28 @@ impl<A: Adapter> Lane<A> {
         connection: &Arc<Connection>,
         attempt: Attempt,
         id: OperationId,
-        grant: Option<&GrantId>,
-    ) -> Stopped<Case> {
-        let upstream = self.engine.upstream_of(&attempt)?;
+        under: Under<'_>,
+    ) -> Stopped<Arc<Case>> {
+        let engine = self.engine.as_ref();
+        let upstream = engine.upstream_of(&attempt)?;
         let classified = self.adapter.classify(&attempt);
         let operation = classified.map_err(|ambiguous| Stop::ambiguous(&ambiguous))?;
-        let resolved = self.adapter.resolve(operation, self.engine.as_ref()).await;
+        let observes = operation.worst().only_observes();
+        let errands = ErrandsOf::new(engine, &connection.id);
+        let resolve = self.adapter.resolve(operation, &errands);
+        let Way::Through(resolved) = engine.gate.pass(|| true, resolve).await else {
+            return Err(Stop::frozen());
+        };
+        // What could not be looked up for now is no reason to hold it, or to void an approval.
+        if errands.were_throttled() && !observes {
+            return Err(Stop::rate(LOOK_UP_AGAIN_MS));
+        }
         let offers = self.adapter.offers(&upstream.name);
         let terms = Terms {
             offers: &offers,
-            grant,
+            under,
             derived: false,
         };
-        let engine = &self.engine;
         let judged = engine
             .judge(
                 connection,
@@ -102,33 +138,35 @@ impl<A: Adapter> Lane<A> {
                 terms,
             )
             .await?;
-        Ok(Case {
+        Ok(Arc::new(Case {
             id,
             attempt,
             resolved,
             judged,
-        })
+        }))
     }
 
     /// Does what the verdict says.
-    async fn act(&self, caller: &Caller, case: Case) -> Stopped<Answer<A::Reply>> {
+    async fn act(&self, caller: &Caller, case: Arc<Case>) -> Stopped<Answer<A::Reply>> {
+        let verdict = &case.judged.verdict;
+        if case.judged.upstream.mode == Mode::Observe {
+            return self.observed(&case, verdict).await;
+        }
         if let Some(grant) = &case.judged.tripped {
             let line = format!(
                 "the budget of {grant} is used up and its task is stopped. This was not executed."
             );
             return Err(Stop::new(RefusalKind::Budget, &line).about(case.judged.what()));
         }
-        match (case.judged.upstream.mode, &case.judged.verdict) {
-            (Mode::Strict, _) if caller.advisory => Err(advisory_refused(&case)),
-            (_, Verdict::Allow { .. }) => self.allowed(case).await,
-            (Mode::Observe, verdict) => self.observed(&case, verdict).await,
-            (_, Verdict::Hold { .. }) => self.hold(caller, case).await,
-            (_, Verdict::Deny { reason, instead }) => Err(refused(&case, reason, instead.clone())),
+        match verdict {
+            Verdict::Allow { safeguards, .. } => self.allowed(&case, safeguards).await,
+            Verdict::Hold { .. } => self.hold(caller, &case).await,
+            Verdict::Deny { reason, instead } => Err(refused(&case, reason, instead.clone())),
         }
     }
 
     /// Passes with the verdict it would have had, except for what passes in no mode.
-    async fn observed(&self, case: &Case, would_be: &Verdict) -> Stopped<Answer<A::Reply>> {
+    async fn observed(&self, case: &Arc<Case>, would_be: &Verdict) -> Stopped<Answer<A::Reply>> {
         let observed = observe(&case.judged.questions, &case.judged.policies);
         if let Verdict::Deny { reason, instead } = observed.verdict {
             return Err(refused(case, &reason, instead));
@@ -137,37 +175,53 @@ impl<A: Adapter> Lane<A> {
             return self.read(case).await;
         }
         let basis = Basis::Observed(would_be.word().to_owned());
-        self.perform(case, &case.resolved.operation, basis, None)
-            .await
+        let (lane, case_of) = (self.clone(), Arc::clone(case));
+        let sent = async move {
+            let operation = &case_of.resolved.operation;
+            lane.carry_out(&case_of, operation, basis, None).await
+        };
+        self.to_the_end(case, sent).await.map(answer_of)
     }
 
-    async fn allowed(&self, case: Case) -> Stopped<Answer<A::Reply>> {
+    async fn allowed(
+        &self,
+        case: &Arc<Case>,
+        safeguards: &[Safeguard],
+    ) -> Stopped<Answer<A::Reply>> {
+        admit_as_is(case, safeguards)?;
         if case.judged.only_observes() {
-            return self.read(&case).await;
+            return self.read(case).await;
         }
-        self.spend(&case).await?;
-        self.engine.reach(FaultPoint::Spent)?;
-        let basis = Basis::Policy(case.judged.policy());
-        self.perform(&case, &case.resolved.operation, basis, None)
-            .await
+        let (lane, case_of) = (self.clone(), Arc::clone(case));
+        let sent = async move { lane.spend_and_send(&case_of).await };
+        self.to_the_end(case, sent).await.map(answer_of)
+    }
+
+    async fn spend_and_send(&self, case: &Case) -> Stopped<Executed<A::Reply>> {
+        self.spend(case).await?;
+        let charged = Charged::to(case);
+        let sent = async {
+            self.engine.reach(FaultPoint::Spent)?;
+            let basis = Basis::Policy(case.judged.policy());
+            self.carry_out(case, &case.resolved.operation, basis, None)
+                .await
+        };
+        charged.unless_sent(&self.engine, sent.await).await
     }
 
     /// Books the budgets, or stops the task.
     async fn spend(&self, case: &Case) -> Stopped<()> {
         let standing = &case.judged.standing;
         let spending = case.judged.spending();
-        match self
-            .engine
-            .store
-            .spend(standing.purses.clone(), spending)
-            .await
-        {
+        let purses = standing.purses.clone();
+        match self.engine.store.spend(purses, spending).await {
             Ok(()) => Ok(()),
             Err(StoreError::Overspent(over)) => {
+                let mut line = format!("{over}. This was not executed.");
                 if let Some(grant) = &standing.grant {
                     self.engine.trip(&grant.id, over.effect).await?;
+                    line.push_str(" The task is stopped.");
                 }
-                let line = format!("{over}. This was not executed, and the task is stopped.");
                 Err(Stop::new(RefusalKind::Budget, &line).about(case.judged.what()))
             }
             Err(error) => Err(error.into()),
@@ -176,168 +230,52 @@ impl<A: Adapter> Lane<A> {
 
     /// A read: queued for its group's record, streamed through.
     async fn read(&self, case: &Case) -> Stopped<Answer<A::Reply>> {
+        let engine = &self.engine;
         let operation = &case.resolved.operation;
         let permit = mint(case, operation, Basis::Policy(case.judged.policy()));
-        let queued = self.engine.record.read(permit, &case.judged.what())?;
+        let queued = engine.record.read(permit, &case.judged.what())?;
         let sent = self.adapter.execute(Clearance::Read(queued), operation);
-        match self.engine.on_the_way(sent).await {
+        let stands = || engine.still_stands(&case.judged);
+        match engine.gate.pass(stands, sent).await {
             Way::Through(executed) => Ok(answer_of(executed)),
-            Way::Closed | Way::Cut => Err(Stop::frozen()),
-        }
-    }
-
-    /// Anything but a read: sent, and answered with what the upstream said.
-    pub(crate) async fn perform(
-        &self,
-        case: &Case,
-        operation: &Operation,
-        basis: Basis,
-        hold: Option<&HoldId>,
-    ) -> Stopped<Answer<A::Reply>> {
-        Ok(answer_of(
-            self.carry_out(case, operation, basis, hold).await?,
-        ))
-    }
-
-    /// The one way to an upstream for anything but a read: intent durable, sent once, outcome durable.
-    pub(crate) async fn carry_out(
-        &self,
-        case: &Case,
-        operation: &Operation,
-        basis: Basis,
-        hold: Option<&HoldId>,
-    ) -> Stopped<Executed<A::Reply>> {
-        let engine = &self.engine;
-        let permit = mint(case, operation, basis.clone());
-        let body = engine.record.body(operation.shown.raw()).await?;
-        let intent = Leaf::Intent {
-            op: case.id.clone(),
-            what: case.judged.what(),
-            bytes: operation.exact.digest(),
-            basis,
-            hold: hold.cloned(),
-            body,
-        };
-        let recorded = engine.record.intent(permit, &intent).await?;
-        let leaf = recorded.leaf();
-        engine.reach(FaultPoint::Intended)?;
-        let sent = self.adapter.execute(Clearance::Effect(recorded), operation);
-        let executed = match engine.on_the_way(sent).await {
-            Way::Through(executed) => executed,
-            Way::Closed => not_sent("a person stopped everything"),
-            Way::Cut => cut_off(),
-        };
-        engine.reach(FaultPoint::Answered)?;
-        self.settle(case, leaf, &executed.outcome, hold).await?;
-        Ok(executed)
-    }
-
-    /// Makes the outcome durable, in the ledger first.
-    async fn settle(
-        &self,
-        case: &Case,
-        intent: u64,
-        outcome: &Outcome,
-        hold: Option<&HoldId>,
-    ) -> Stopped<()> {
-        let engine = &self.engine;
-        engine
-            .receipts
-            .keep(case.judged.digest, outcome, engine.clock.now());
-        let leaf = Leaf::Outcome {
-            op: case.id.clone(),
-            intent,
-            outcome: outcome.clone(),
-        };
-        if let Err(error) = engine.record.note(&leaf).await {
-            // The effect has happened and its intent is durable; at the next start it is `unknown`.
-            tracing::error!(%error, op = %case.id, "an outcome could not be recorded");
-        }
-        engine.reach(FaultPoint::Settled)?;
-        if let Some(hold) = hold {
-            let done = engine.store.step(
-                hold,
-                HoldState::Executing,
-                event_of(outcome),
-                Some(line_of(outcome)),
-            );
-            if let Err(error) = done.await {
-                tracing::error!(%error, %hold, "an outcome could not be noted on its hold");
-            }
-            engine.holds_changed.notify_waiters();
-        } else if matches!(outcome, Outcome::NotSent(_)) {
-            self.give_back(case).await;
-        }
-        if let Outcome::Unknown(detail) = outcome {
-            let summary = case.resolved.operation.summary.cut(120);
-            engine.tell(Notice::Unknown {
-                line: format!("{summary}: {detail}"),
-            });
-        }
-        Ok(())
-    }
-
-    /// What was never sent spends nothing.
-    async fn give_back(&self, case: &Case) {
-        let purses: Vec<Purse> = case
-            .judged
-            .standing
-            .purses
-            .iter()
-            .map(|(purse, _)| purse.clone())
-            .collect();
-        if let Err(error) = self
-            .engine
-            .store
-            .refund(purses, case.judged.spending())
-            .await
-        {
-            tracing::warn!(%error, op = %case.id, "a budget was not given back");
+            Way::Cut => Err(Stop::frozen()),
+            Way::Closed if engine.is_stopped() => Err(Stop::frozen()),
+            Way::Closed => Err(Stop::moved()),
         }
     }
 }
 
-fn mint(case: &Case, operation: &Operation, basis: Basis) -> Permit {
-    Permit::mint(
-        EngineSeal::new(),
-        case.id.clone(),
-        operation.upstream.clone(),
-        case.judged.digest,
-        operation.exact.digest(),
-        basis,
-    )
+/// The verdict supposed that its safeguards are put in place; whether those that really are suffice is
+/// asked again. Where none is needed, nothing was supposed.
+fn admit_as_is(case: &Case, safeguards: &[Safeguard]) -> Stopped<()> {
+    if safeguards.is_empty() {
+        return Ok(());
+    }
+    let evidence = Evidence {
+        achieved: ACHIEVED_BY_ADAPTERS,
+        ..Evidence::default()
+    };
+    let questions = case.judged.with_evidence(evidence);
+    match admits(&questions, &case.judged.policies) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(refused(case, &why.to_string(), None)),
+    }
 }
 
 fn refused(case: &Case, reason: &str, instead: Option<String>) -> Stop {
     let line = format!(
         "{} in {}: {reason}. It was not executed.",
-        case.resolved.operation.summary.cut(120),
+        case.summary(),
         case.judged.environment().word()
     );
-    let mut stop = Stop::new(RefusalKind::Denied, &line).about(case.judged.what());
-    reason.clone_into(&mut stop.reason);
+    let mut stop = Stop::new(RefusalKind::Denied, &line).because(reason);
     stop.refusal = stop.refusal.or_instead(instead);
-    stop
+    stop.about(case.judged.what())
 }
 
 fn advisory_refused(case: &Case) -> Stop {
     let line = "this upstream is guarded strictly, and the agent runs as the gateway's own user, so nothing could be enforced. It was not executed.";
     Stop::new(RefusalKind::Denied, line).about(case.judged.what())
-}
-
-const fn not_sent<R>(_why: &'static str) -> Executed<R> {
-    Executed {
-        outcome: Outcome::NotSent(String::new()),
-        reply: None,
-    }
-}
-
-fn cut_off<R>() -> Executed<R> {
-    let outcome = Outcome::Unknown("it was cut off by a freeze".to_owned());
-    Executed {
-        outcome,
-        reply: None,
-    }
 }
 
 /// The upstream's answer, or what is known without one.
@@ -351,7 +289,7 @@ pub(crate) fn answer_of<R>(executed: Executed<R>) -> Answer<R> {
 fn without_reply(outcome: &Outcome) -> Refusal {
     let line = match outcome {
         Outcome::NotSent(detail) => {
-            format!("the upstream could not be reached ({detail}). It was not executed.")
+            format!("it could not be sent ({detail}). It was not executed.")
         }
         Outcome::Done(detail) => format!("done ({detail}), but the upstream's answer is missing."),
         Outcome::Failed(detail) => format!("the upstream refused it: {detail}"),
@@ -360,21 +298,4 @@ fn without_reply(outcome: &Outcome) -> Refusal {
         ),
     };
     Refusal::new(RefusalKind::Upstream, &line)
-}
-
-pub(crate) const fn event_of(outcome: &Outcome) -> HoldEvent {
-    match outcome {
-        Outcome::Done(_) => HoldEvent::Succeed,
-        Outcome::Failed(_) | Outcome::NotSent(_) => HoldEvent::Fail,
-        Outcome::Unknown(_) => HoldEvent::Lose,
-    }
-}
-
-pub(crate) fn line_of(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Done(detail) => format!("done: {detail}"),
-        Outcome::Failed(detail) => format!("refused by the upstream: {detail}"),
-        Outcome::NotSent(detail) => format!("not sent: {detail}"),
-        Outcome::Unknown(detail) => format!("unknown: {detail}"),
-    }
 }

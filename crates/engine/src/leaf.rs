@@ -8,6 +8,7 @@ use tagout_core::canonical::canonical_text;
 use tagout_core::digest::{ApprovalDigest, BytesDigest, OperationDigest, PolicyDigest};
 use tagout_core::effect::Effect;
 use tagout_core::environment::Environment;
+use tagout_core::grant::Budget;
 use tagout_core::ids::{
     ConnectionId, FreezeId, GrantId, HoldId, OperationId, PersonId, ProposalId, UpstreamName,
 };
@@ -16,7 +17,9 @@ use tagout_core::permit::Basis;
 use tagout_core::pipeline::Outcome;
 use tagout_core::proposal::Change;
 use tagout_core::refusal::RefusalKind;
+use tagout_core::rights::Rights;
 use tagout_core::time::UnixMs;
+use tagout_ledger::MAX_ENTRY_BYTES;
 
 /// One leaf.
 #[derive(Clone, Debug, Serialize)]
@@ -48,8 +51,14 @@ pub(crate) enum Leaf {
     Refused {
         op: OperationId,
         kind: RefusalKind,
+        connection: ConnectionId,
         reason: String,
         what: Option<What>,
+    },
+    /// So many more things were not done, each without a record of its own.
+    RefusedMore {
+        connection: Option<ConnectionId>,
+        count: u64,
     },
     /// Something waits for people.
     Held {
@@ -76,8 +85,27 @@ pub(crate) enum Leaf {
     Settled {
         proposal: ProposalId,
         accepted: bool,
-        change: Box<Change>,
+        /// The change; absent where it is too long for a leaf.
+        change: Option<Box<Change>>,
+        /// The change's canonical text lies beside the log.
+        body: String,
         signature: Signature,
+    },
+    /// A narrower connection was made below another.
+    NarrowedConnection {
+        connection: ConnectionId,
+        parent: ConnectionId,
+        rights: Rights,
+        budget: Budget,
+    },
+    /// A narrower grant was made below another.
+    NarrowedGrant {
+        grant: GrantId,
+        parent: GrantId,
+        connection: ConnectionId,
+        rights: Rights,
+        budget: Budget,
+        expires: UnixMs,
     },
     /// The first passkey was enrolled.
     Enrolled {
@@ -153,6 +181,16 @@ impl Leaf {
     /// The leaf's bytes: canonical JSON with the time.
     pub(crate) fn bytes(&self, at: UnixMs) -> Vec<u8> {
         canonical_text(&Stamped { at, leaf: self }).into_bytes()
+    }
+
+    /// The same refusal without its details, if it would not fit into the ledger with them.
+    pub(crate) fn fitting(mut self, at: UnixMs) -> Self {
+        if self.bytes(at).len() > MAX_ENTRY_BYTES
+            && let Self::Refused { what, .. } = &mut self
+        {
+            *what = None;
+        }
+        self
     }
 }
 

@@ -8,24 +8,35 @@ mod attempt;
 mod authority;
 mod begin;
 mod card;
+mod carry;
 mod ceremony;
+mod check;
+mod chosen;
 mod desk;
+mod due;
+mod ending;
 mod engine;
 mod error;
 mod faults;
 mod finish;
+mod gate;
 mod holding;
 mod judge;
 mod lane;
 mod leaf;
+mod mark;
+mod narrow;
 mod notice;
 mod orphans;
+mod quota;
 mod random;
 mod rate;
 mod receipts;
 mod record;
 mod secret_key;
 mod settings;
+mod signatures;
+mod steady;
 mod stop;
 mod surface;
 mod token;
@@ -36,6 +47,8 @@ pub use crate::{
     error::EngineError,
     faults::{FaultPoint, Faults},
     lane::Lane,
+    mark::kept_checkpoint,
+    narrow::NarrowGrant,
     notice::{Notice, Notify, Silent},
     rate::Rate,
     secret_key::{DerivedKey, InstallationKey, KeyUse},

@@ -1,21 +1,26 @@
 //! After a crash: what was begun and never finished.
 //!
 //! An intent without an outcome may have happened. It is never sent again; it becomes `unknown` and a
-//! person is told. A hold that was consumed without an intent was certainly not sent.
+//! person is told; for a while an identical request gets that as its answer. A hold that was consumed
+//! without an intent was certainly not sent.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use tagout_core::card::Hold;
+use tagout_core::digest::OperationDigest;
 use tagout_core::hold::{HoldEvent, HoldState};
 use tagout_core::ids::{HoldId, OperationId};
 use tagout_core::pipeline::Outcome;
+use tagout_core::time::UnixMs;
 
+use crate::carry::{NOT_SENT, event_of, line_of};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::lane::{event_of, line_of};
 use crate::leaf::Leaf;
 use crate::notice::Notice;
+
+const STOPPED: &str = "the gateway stopped while it was on its way";
 
 /// Of each leaf, as much as tells intents from outcomes.
 #[derive(Deserialize)]
@@ -23,25 +28,35 @@ struct Seen {
     #[serde(rename = "type")]
     kind: String,
     op: Option<OperationId>,
+    at: UnixMs,
     hold: Option<HoldId>,
+    what: Option<SeenWhat>,
     outcome: Option<Outcome>,
+}
+
+#[derive(Deserialize)]
+struct SeenWhat {
+    operation: OperationDigest,
 }
 
 /// One intent and what is known of its end.
 struct Begun {
     index: u64,
     hold: Option<HoldId>,
+    operation: Option<OperationDigest>,
+    ended: Option<UnixMs>,
     outcome: Option<Outcome>,
 }
 
 impl Engine {
     /// Settles everything that an earlier process left open.
     pub(crate) async fn settle_orphans(&self) -> Result<(), EngineError> {
-        let begun = self.begun()?;
+        let begun = self.begun(self.settled_below().await?)?;
         for (op, each) in &begun {
             if each.outcome.is_none() {
                 self.settle_unknown(op, each).await?;
             }
+            self.remember(each);
         }
         let ends = begun
             .into_values()
@@ -55,26 +70,42 @@ impl Engine {
         Ok(())
     }
 
-    fn begun(&self) -> Result<HashMap<OperationId, Begun>, EngineError> {
+    /// What can't be known, and what ended so lately that its answer may never have been heard, is not
+    /// sent again just because the gateway was restarted.
+    fn remember(&self, begun: &Begun) {
+        let outcome = match &begun.outcome {
+            None => Outcome::Unknown(STOPPED.to_owned()),
+            Some(Outcome::NotSent(_)) => return,
+            Some(outcome) => outcome.clone(),
+        };
+        if let Some(operation) = begun.operation {
+            let at = begun.ended.unwrap_or_else(|| self.clock.now());
+            self.receipts.keep(operation, &outcome, at);
+        }
+    }
+
+    /// Every intent from this index on, with its outcome where there is one.
+    fn begun(&self, from: u64) -> Result<HashMap<OperationId, Begun>, EngineError> {
         let mut begun: HashMap<OperationId, Begun> = HashMap::new();
-        for entry in self.record.ledger().entries(0..u64::MAX) {
+        for entry in self.record.ledger().entries(from..u64::MAX) {
             let (index, bytes) = entry?;
             let Ok(seen) = serde_json::from_slice::<Seen>(&bytes) else {
                 continue;
             };
             match (seen.kind.as_str(), seen.op) {
                 ("intent", Some(op)) => {
-                    begun.insert(
-                        op,
-                        Begun {
-                            index,
-                            hold: seen.hold,
-                            outcome: None,
-                        },
-                    );
+                    let intent = Begun {
+                        index,
+                        hold: seen.hold,
+                        operation: seen.what.map(|what| what.operation),
+                        ended: None,
+                        outcome: None,
+                    };
+                    begun.insert(op, intent);
                 }
                 ("outcome", Some(op)) => {
                     if let Some(each) = begun.get_mut(&op) {
+                        each.ended = Some(seen.at);
                         each.outcome = seen.outcome;
                     }
                 }
@@ -85,7 +116,7 @@ impl Engine {
     }
 
     async fn settle_unknown(&self, op: &OperationId, begun: &Begun) -> Result<(), EngineError> {
-        let outcome = Outcome::Unknown("the gateway stopped while it was on its way".to_owned());
+        let outcome = Outcome::Unknown(STOPPED.to_owned());
         let leaf = Leaf::Outcome {
             op: op.clone(),
             intent: begun.index,
@@ -107,12 +138,9 @@ impl Engine {
         let (event, line) = match end {
             None => (
                 HoldEvent::Fail,
-                "not sent: the gateway stopped before".to_owned(),
+                format!("{NOT_SENT}the gateway stopped before"),
             ),
-            Some(None) => (
-                HoldEvent::Lose,
-                "unknown: the gateway stopped while it was on its way".to_owned(),
-            ),
+            Some(None) => (HoldEvent::Lose, format!("unknown: {STOPPED}")),
             Some(Some(outcome)) => (event_of(outcome), line_of(outcome)),
         };
         self.store

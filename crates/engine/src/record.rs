@@ -1,6 +1,7 @@
 //! Writing the record. Nothing here decides; it only sees to it that what must be durable is.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tagout_core::canonical::canonical_json;
@@ -15,6 +16,13 @@ pub(crate) struct Recorder {
     ledger: Ledger,
     reads: ReadQueue,
     clock: Arc<dyn Clock>,
+    /// For each intent whose outcome is not durable: an index that is not above its own.
+    open: Mutex<BTreeMap<u64, usize>>,
+}
+
+/// An intent that is being recorded, or is recorded and has no outcome yet.
+pub(crate) struct Open {
+    not_above: u64,
 }
 
 /// Reads that may wait to be put into a group.
@@ -29,6 +37,7 @@ impl Recorder {
             ledger,
             reads,
             clock,
+            open: Mutex::default(),
         })
     }
 
@@ -41,10 +50,47 @@ impl Recorder {
         &self,
         permit: Permit,
         leaf: &Leaf,
-    ) -> Result<Recorded<Permit>, LedgerError> {
-        self.ledger
-            .record_intent(permit, leaf.bytes(self.clock.now()))
-            .await
+    ) -> Result<(Recorded<Permit>, Open), LedgerError> {
+        let open = self.begin();
+        let bytes = leaf.bytes(self.clock.now());
+        match self.ledger.record_intent(permit, bytes).await {
+            Ok(recorded) => Ok((recorded, open)),
+            Err(error) => {
+                self.end(&open);
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&self) -> Open {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let not_above = self.ledger.status().durable_size;
+        *open.entry(not_above).or_default() += 1;
+        Open { not_above }
+    }
+
+    /// An intent's outcome and what follows from it are durable. One that never comes here is settled
+    /// at the next start.
+    pub(crate) fn end(&self, ended: &Open) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&ended.not_above) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&ended.not_above);
+            }
+        }
+    }
+
+    /// The index below which every intent has its outcome.
+    pub(crate) fn settled_below(&self) -> u64 {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = open.keys().next().copied();
+        first.unwrap_or_else(|| self.ledger.status().durable_size)
+    }
+
+    /// The newest checkpoint as a signed note.
+    pub(crate) fn checkpoint_note(&self) -> String {
+        self.ledger.checkpoint().note().to_owned()
     }
 
     /// Queues a read for its group.

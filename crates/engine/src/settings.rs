@@ -19,10 +19,16 @@ pub struct Settings {
     pub attempts: Rate,
     /// Look-ups at one upstream: Railway's smallest plan lets us ask ten a second.
     pub look_ups: Rate,
+    /// Look-ups that one connection may cause, so that it can't use up everybody's.
+    pub look_ups_each: Rate,
+    /// Refusals of one connection that get a record of their own; more are recorded as a number.
+    pub refusals: Rate,
     /// Holds of one connection that may wait: a person reads no more.
     pub holds_waiting: usize,
     /// Open proposals.
     pub proposals_waiting: usize,
+    /// Open proposals that one connection made.
+    pub asked_waiting: usize,
 }
 
 impl Settings {
@@ -43,8 +49,17 @@ impl Settings {
                 burst: 20,
                 per_second: 5,
             },
+            look_ups_each: Rate {
+                burst: 20,
+                per_second: 4,
+            },
+            refusals: Rate {
+                burst: 200,
+                per_second: 5,
+            },
             holds_waiting: 50,
             proposals_waiting: 100,
+            asked_waiting: 5,
         }
     }
 }

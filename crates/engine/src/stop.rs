@@ -53,6 +53,13 @@ impl Stop {
         stop
     }
 
+    pub(crate) fn revoked() -> Self {
+        Self::new(
+            RefusalKind::Token,
+            "a person has ended this connection or its task. Nothing was executed.",
+        )
+    }
+
     pub(crate) fn rate(wait_ms: u64) -> Self {
         let mut stop = Self::new(
             RefusalKind::Rate,
@@ -65,7 +72,13 @@ impl Stop {
 
     pub(crate) fn ambiguous(ambiguous: &Ambiguous) -> Self {
         let line = format!("{ambiguous}. It was not executed.");
-        Self::new(RefusalKind::Denied, &line)
+        Self::new(RefusalKind::Denied, &line).because("it can be read in more than one way")
+    }
+
+    /// The reason for the ledger, where what the agent is told repeats its own text.
+    pub(crate) fn because(mut self, reason: &str) -> Self {
+        reason.clone_into(&mut self.reason);
+        self
     }
 
     pub(crate) fn about(mut self, what: What) -> Self {
@@ -95,6 +108,26 @@ impl Stop {
         Self::recorded(refusal)
     }
 
+    /// It is being sent right now, or the agent that asked for it has gone.
+    pub(crate) fn on_its_way(hold: Option<HoldId>, summary: &str) -> Self {
+        let mut refusal = match hold {
+            Some(hold) => Refusal::about(RefusalKind::Done, hold),
+            None => Refusal::new(RefusalKind::Done, ""),
+        };
+        refusal.line = format!(
+            "DONE by tagout: {summary} is being executed right now, for an earlier request. It is not sent twice."
+        );
+        Self::recorded(refusal)
+    }
+
+    /// Something changed between the decision and the sending.
+    pub(crate) fn moved() -> Self {
+        Self::new(
+            RefusalKind::Denied,
+            "the rights, the policy or the upstream changed at this moment. It was not executed; ask again.",
+        )
+    }
+
     pub(crate) fn scheduled(hold: HoldId, summary: &str, at: UnixMs) -> Self {
         Self::recorded(Refusal::scheduled(hold, summary, &at.to_string()))
     }
@@ -111,7 +144,17 @@ impl From<EngineError> for Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        EngineError::from(error).into()
+        match error {
+            StoreError::TooMany(waiting) => {
+                let line = format!(
+                    "{waiting} of this connection's requests wait for a person already. This one was not executed."
+                );
+                Self::new(RefusalKind::Rate, &line)
+            }
+            StoreError::Settled(word) if word == "frozen" => Self::frozen(),
+            StoreError::Settled(word) if word == "revoked" => Self::revoked(),
+            other => EngineError::from(other).into(),
+        }
     }
 }
 

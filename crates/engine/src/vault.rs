@@ -237,7 +237,7 @@ fn header_line(template: &str, secret: &[u8]) -> (String, Vec<u8>) {
 }
 
 /// The host of `https://host[:port]/…`, without its port.
-fn host_of(url: &str) -> Option<&str> {
+pub(crate) fn host_of(url: &str) -> Option<&str> {
     let rest = url.split_once("://")?.1;
     let authority = rest.split(['/', '?', '#']).next()?;
     match authority.strip_prefix('[') {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::StatusCode;
+use serde_json::Value;
 use tagout_core::environment::Place;
 use tagout_core::ids::UpstreamName;
 use tagout_core::operation::{Attempt, Operation};
@@ -14,13 +15,16 @@ use tagout_core::resolved::{Resolved, Target};
 use tagout_core::verdict::Safeguard;
 
 use crate::error::HttpError;
-use crate::execute::{Expected, Sender, execute, is_subscription, method_of, subscribe};
+use crate::execute::{
+    Expected, Sender, execute, execute_upload, is_subscription, method_of, subscribe,
+};
 use crate::refused::Shape;
 use crate::reply::Reply;
 use crate::resolve;
 use crate::understand::pack::PackError;
 use crate::understand::{Packs, Understanding};
-use crate::upstream::Upstreams;
+use crate::upload::{Uploads, has_body_elsewhere, without_line};
+use crate::upstream::{Registered, Upstreams};
 
 /// HTTP upstreams, for the engine.
 pub struct HttpAdapter {
@@ -28,6 +32,7 @@ pub struct HttpAdapter {
     vault: Arc<dyn Vault>,
     upstreams: Arc<Upstreams>,
     understanding: RwLock<Arc<Understanding>>,
+    uploads: Uploads,
 }
 
 impl std::fmt::Debug for HttpAdapter {
@@ -50,6 +55,7 @@ impl HttpAdapter {
             vault,
             upstreams: Arc::default(),
             understanding: RwLock::new(Arc::new(understanding)),
+            uploads: Uploads::default(),
         })
     }
 
@@ -127,13 +133,9 @@ impl HttpAdapter {
         sender.probe(&leave).await
     }
 
-    /// The form in which clients of this address expect errors.
-    pub(crate) fn shape_of(&self, target: &str) -> Shape {
-        let path = target.split('?').next().unwrap_or_default();
-        let speaks = path
-            .split('/')
-            .any(|segment| segment.eq_ignore_ascii_case("graphql"));
-        if speaks { Shape::GraphQl } else { Shape::Http }
+    /// The bodies of uploads that are here now.
+    pub(crate) const fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     pub(crate) fn understanding(&self) -> Arc<Understanding> {
@@ -155,7 +157,7 @@ impl HttpAdapter {
             method: method_of(operation),
             shape: if graphql { Shape::GraphQl } else { Shape::Http },
             effect: matches!(clearance, Clearance::Effect(_)) && !operation.worst().only_observes(),
-            members: operation.effects.len(),
+            members: root_fields(operation),
             secrets: &operation.secrets,
             vault: Arc::clone(&self.vault),
         }
@@ -166,7 +168,13 @@ impl Adapter for HttpAdapter {
     type Reply = Reply;
 
     fn classify(&self, attempt: &Attempt) -> Result<Operation, Ambiguous> {
-        let classified = self.understanding().classify(attempt);
+        let classified = match without_line(&attempt.bytes) {
+            None => self.understanding().classify(attempt),
+            Some((head, size, digest)) => {
+                let understanding = self.understanding();
+                understanding.classify_upload(&attempt.upstream, &head, size, digest)
+            }
+        };
         classified.map_err(|ambiguous| Ambiguous(ambiguous.to_string()))
     }
 
@@ -194,18 +202,10 @@ impl Adapter for HttpAdapter {
     ) -> Later<'a, Executed<Reply>> {
         Box::pin(async move {
             let Some(to) = self.upstreams.named(operation.upstream.as_str()) else {
-                let why = format!("upstream `{}` is not there any more", operation.upstream);
-                return Executed {
-                    outcome: Outcome::NotSent(why),
-                    reply: None,
-                };
+                return not_sent("the upstream is not there any more");
             };
             if resolve::is_blind(operation) {
-                let why = "what is staged is never committed without being shown".to_owned();
-                return Executed {
-                    outcome: Outcome::NotSent(why),
-                    reply: None,
-                };
+                return not_sent("what is staged is never committed without being shown");
             }
             let sender = Sender {
                 to: &to,
@@ -215,9 +215,42 @@ impl Adapter for HttpAdapter {
                 return subscribe(sender, &clearance, operation, Arc::clone(&self.vault)).await;
             }
             let expected = self.expected(&clearance, operation);
+            let _after = expected.effect.then(|| Changed(Arc::clone(&to)));
+            if has_body_elsewhere(operation) {
+                return match self.uploads.of(operation) {
+                    Some(spooled) => {
+                        execute_upload(sender, &clearance, operation, &spooled, expected).await
+                    }
+                    None => not_sent("the body of this upload is not here any more; send it again"),
+                };
+            }
             execute(sender, &clearance, operation, expected).await
         })
     }
+}
+
+fn not_sent(why: &str) -> Executed<Reply> {
+    Executed {
+        outcome: Outcome::NotSent(why.to_owned()),
+        reply: None,
+    }
+}
+
+/// The root fields of a GraphQL request; of the longest in a batch, since each is answered by itself.
+fn root_fields(operation: &Operation) -> usize {
+    let requests = operation.canonical.get("graphql").and_then(Value::as_array);
+    let fields = |request: &Value| {
+        request
+            .get("fields")
+            .and_then(Value::as_array)
+            .map(Vec::len)
+    };
+    requests
+        .into_iter()
+        .flatten()
+        .filter_map(fields)
+        .max()
+        .unwrap_or(1)
 }
 
 /// Nothing could be looked up: every target is unknown.
@@ -232,5 +265,14 @@ fn unresolved(operation: Operation) -> Resolved {
         operation,
         targets,
         variants: Vec::new(),
+    }
+}
+
+/// However the sending of an effect ends, also when it is cut off: what was looked up before is old.
+struct Changed(Arc<Registered>);
+
+impl Drop for Changed {
+    fn drop(&mut self) {
+        self.0.inventory.has_changed();
     }
 }

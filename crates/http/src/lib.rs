@@ -15,6 +15,7 @@ mod reply;
 mod resolve;
 mod surface;
 pub mod understand;
+mod upload;
 mod upstream;
 
 pub use adapter::HttpAdapter;

@@ -6,6 +6,13 @@ use std::time::Duration;
 /// REST bodies of infrastructure APIs are far below.
 pub const REQUEST_BODY_LIMIT_BYTES: usize = 1024 * 1024;
 
+/// Bytes of all request bodies that are in memory at a time; more have to wait. Without it, as many
+/// bodies of the full length as there are streams would have to be kept.
+pub(crate) const BODIES_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// In what units the memory for bodies is given out.
+pub(crate) const BODY_UNIT_BYTES: usize = 1024;
+
 /// Bytes of a request head, about (what one read brought is still looked at), so that a client can't
 /// make us buffer without end.
 pub(crate) const REQUEST_HEAD_LIMIT_BYTES: usize = 64 * 1024;
@@ -31,6 +38,10 @@ pub(crate) const STREAMS_LIMIT: u32 = 128;
 
 /// Time that open connections get to finish when the gateway stops.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time that attempts get to come to their record when the gateway stops, also those whose agent hung
+/// up. Service managers kill after a minute and a half.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time to connect to an upstream, TLS handshake included.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,3 +85,15 @@ pub(crate) const SUBSCRIPTIONS_LIMIT: usize = 32;
 
 /// How long a subscription may run before the agent has to ask again, and is judged again.
 pub(crate) const SUBSCRIPTION_LIFE: Duration = Duration::from_mins(15);
+
+/// Bytes of one declared upload. Providers of deployments refuse larger archives.
+pub(crate) const UPLOAD_LIMIT_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Uploads that are on disk at a time, so that agents can't fill it.
+pub(crate) const UPLOADS_LIMIT: usize = 4;
+
+/// Time between two pieces of an upload.
+pub(crate) const UPLOAD_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time from the first byte of an upload to the head of its answer.
+pub(crate) const UPLOAD_TIMEOUT: Duration = Duration::from_mins(15);

@@ -139,6 +139,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn message(method: Method, body: &'static [u8]) -> Message {
         let mut headers = HeaderMap::new();
@@ -194,5 +195,20 @@ mod tests {
         strip_hop_by_hop(&mut headers);
         assert_eq!(headers.len(), 1);
         assert!(headers.contains_key("x-kept"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Message::parse(&Bytes::from(bytes));
+        }
+
+        #[test]
+        fn any_body_comes_back(body in proptest::collection::vec(any::<u8>(), 0..300), value in "[!-~]{1,20}") {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-a", HeaderValue::from_str(&value).unwrap());
+            let message = Message { method: Method::PUT, target: "/a".to_owned(), headers, body: body.into() };
+            prop_assert_eq!(Message::parse(&message.write()), Ok(message));
+        }
     }
 }

@@ -8,6 +8,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use tagout_core::refusal::{Refusal, RefusalKind};
 
@@ -20,7 +21,37 @@ pub(crate) enum Shape {
     Http,
     /// A GraphQL response.
     GraphQl,
+    /// As many GraphQL responses as a batch had requests.
+    GraphQlBatch(usize),
 }
+
+impl Shape {
+    /// The form that clients of this target (path and query) expect.
+    pub(crate) fn at(target: &str) -> Self {
+        let path = target.split('?').next().unwrap_or_default();
+        let speaks = path
+            .split('/')
+            .any(|segment| segment.eq_ignore_ascii_case("graphql"));
+        if speaks { Self::GraphQl } else { Self::Http }
+    }
+
+    /// The form for a request with this body: clients of a batch expect a list of the same length.
+    pub(crate) fn for_batch(self, body: &[u8]) -> Self {
+        let begins = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if self != Self::GraphQl || begins != Some(&b'[') {
+            return self;
+        }
+        match serde_json::from_slice::<Vec<IgnoredAny>>(body) {
+            Ok(requests) if !requests.is_empty() => {
+                Self::GraphQlBatch(requests.len().min(BATCH_LIMIT))
+            }
+            _ => self,
+        }
+    }
+}
+
+/// Answers to one batch; no longer batch is understood.
+const BATCH_LIMIT: usize = 500;
 
 /// The answer to send. `origin` (`https://host`) is how the agent reached us, for whole addresses.
 pub(crate) fn refusal_reply(refusal: &Refusal, shape: Shape, origin: Option<&str>) -> Reply {
@@ -37,6 +68,14 @@ pub(crate) fn refusal_reply(refusal: &Refusal, shape: Shape, origin: Option<&str
             )
         }
         Shape::GraphQl => (StatusCode::OK, "application/json", graphql(refusal, origin)),
+        Shape::GraphQlBatch(length) => {
+            let one = graphql(refusal, origin);
+            (
+                StatusCode::OK,
+                "application/json",
+                Value::Array(vec![one; length]),
+            )
+        }
     };
     let mut reply = json_reply(status, content_type, &body);
     if let Some(seconds) = refusal
@@ -239,6 +278,27 @@ mod tests {
             },
         }]});
         assert_eq!(body, expected.to_string());
+    }
+
+    #[tokio::test]
+    async fn a_batch_gets_as_many_answers() {
+        let shape = Shape::at("/graphql/v2").for_batch(b" [{\"query\":\"a\"},{\"query\":\"b\"}]");
+        let (_, _, body) = sent(&of(RefusalKind::Denied), shape).await;
+        let answers: Vec<Value> = serde_json::from_str(&body).unwrap();
+        assert_eq!(answers.len(), 2);
+        assert_eq!(answers[1]["errors"][0]["message"], "DENIED by tagout: x.");
+        for (target, body, shape) in [
+            ("/graphql/v2", "{}", Shape::GraphQl),
+            ("/graphql/v2", "[", Shape::GraphQl),
+            ("/api/graphql?x", "[]", Shape::GraphQl),
+            ("/agents", "[1]", Shape::Http),
+        ] {
+            assert_eq!(
+                Shape::at(target).for_batch(body.as_bytes()),
+                shape,
+                "{target} {body}"
+            );
+        }
     }
 
     #[tokio::test]

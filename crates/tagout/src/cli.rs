@@ -71,6 +71,9 @@ pub(crate) enum Command {
     /// Say what a request would do, without sending it.
     #[command(subcommand)]
     Explain(ExplainCommand),
+    /// Telling people that something waits.
+    #[command(subcommand)]
+    Notice(NoticeCommand),
     /// Print the configuration for an agent.
     Connect(ConnectArgs),
 }
@@ -283,7 +286,11 @@ pub(crate) enum LedgerCommand {
         index: u64,
     },
     /// Every entry, one JSON object a line.
-    Export,
+    Export {
+        /// With the text beside the log, where it has not expired: what was asked and signed.
+        #[arg(long)]
+        bodies: bool,
+    },
     /// The public key that outsiders check this log with.
     Key,
 }
@@ -318,6 +325,12 @@ pub(crate) enum ExplainCommand {
         #[arg(long)]
         batch: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NoticeCommand {
+    /// Print the key that webhooks are signed with, for whoever receives them.
+    Key,
 }
 
 #[derive(Debug, Args)]

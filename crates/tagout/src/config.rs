@@ -24,6 +24,9 @@ pub(crate) struct Config {
     /// How long a held request waits on the wire for a person.
     #[serde(default)]
     pub(crate) wait_on_wire_ms: Option<u64>,
+    /// Whom to tell that something waits.
+    #[serde(default)]
+    pub(crate) notices: Notices,
     /// Upstreams to propose.
     #[serde(default, rename = "upstream")]
     pub(crate) upstreams: Vec<Upstream>,
@@ -52,6 +55,22 @@ pub(crate) struct Agents {
     /// Certificate chain and key for it, PEM files.
     #[serde(default)]
     pub(crate) tls: Option<TlsFiles>,
+    /// The forward proxy's listener, for clients that can't be given another address. They trust the
+    /// certificate in `agents-ca.pem` in the data folder.
+    #[serde(default)]
+    pub(crate) forward: Option<SocketAddr>,
+}
+
+/// Where notices go. They name what waits and link to the console; they decide nothing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Notices {
+    /// A webhook, signed with the key that `tagout notice key` prints.
+    #[serde(default)]
+    pub(crate) webhook: Option<String>,
+    /// A topic of an ntfy server: `https://ntfy.sh/topic`.
+    #[serde(default)]
+    pub(crate) ntfy: Option<String>,
 }
 
 /// A certificate chain and its key.

@@ -8,6 +8,7 @@ use tagout_core::pipeline::Pipeline;
 use tagout_core::time::Clock;
 use tagout_engine::{
     Engine, EngineVault, Faults, InstallationKey, KeyUse, Lane, Notify, Parts, Settings,
+    kept_checkpoint,
 };
 use tagout_http::understand::Packs;
 use tagout_http::{HttpAdapter, Reply, Surface};
@@ -22,8 +23,6 @@ pub(crate) struct Gateway {
     pub(crate) lane: Arc<Lane<HttpAdapter>>,
     pub(crate) adapter: Arc<HttpAdapter>,
     pub(crate) store: Arc<SqliteStore>,
-    /// What outsiders check the ledger with.
-    pub(crate) verifier: String,
 }
 
 /// What a gateway is made from.
@@ -35,9 +34,11 @@ pub(crate) struct Plan<'a> {
     pub(crate) faults: Faults,
 }
 
-/// The name of an installation's log: its console's host.
+/// The name of an installation's log: its console's host and port. The log is bound to its name, so that a
+/// console at another origin, which nobody accepted, has no log and does not start.
 fn origin_of(settings: &Settings) -> String {
-    format!("{}/tagout", settings.rp_id)
+    let authority = settings.origin.split("://").nth(1);
+    format!("{}/tagout", authority.unwrap_or(&settings.rp_id))
 }
 
 /// The signer of an installation's ledger.
@@ -53,9 +54,12 @@ impl Gateway {
         let store = SqliteStore::open(&plan.data.join("tagout.sqlite"))?;
         let store = Arc::new(store);
         let signer = signer(&plan.key, &plan.settings)?;
-        let verifier = signer.verifier().to_string();
-        let options = Options::new(plan.data.join("ledger"), signer);
-        let (ledger, _recovery) = Ledger::open(options)?;
+        let mut options = Options::new(plan.data.join("ledger"), signer);
+        let known = options.signer.verifier();
+        options.must_extend = kept_checkpoint(store.as_ref(), known).await?;
+        let opened = Ledger::open(options);
+        let (ledger, _recovery) = opened
+            .context("the ledger can't be opened; `console.url` and `key` are fixed at `init`")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let engine = Engine::start(Parts {
             store: Arc::clone(&store) as Arc<_>,
@@ -77,7 +81,6 @@ impl Gateway {
             lane,
             adapter,
             store,
-            verifier,
         };
         gateway.configure();
         Ok(gateway)

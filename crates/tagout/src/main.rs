@@ -1,20 +1,23 @@
 //! `tagout`: a guard between AI agents and what they can break.
 
+mod ca;
 mod cli;
 mod clock;
 mod commands;
 mod config;
+mod console;
 mod control;
 mod demo;
 mod exit;
 mod gateway;
 mod key;
 mod listeners;
+mod notify;
 mod serve;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, NoticeCommand};
 use crate::exit::Exit;
 
 fn main() -> std::process::ExitCode {
@@ -44,6 +47,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Ledger(command) => commands::ledger::run(&at, command),
         Command::Policy(command) => commands::policy::run(&at, command),
         Command::Explain(command) => commands::explain::run(&command),
+        Command::Notice(NoticeCommand::Key) => commands::notice::key(&at),
         Command::Connect(args) => commands::connect::run(&at, &args),
     }
 }

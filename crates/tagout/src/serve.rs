@@ -9,14 +9,16 @@ use tagout_console::Site;
 use tagout_core::desk::Desk;
 use tagout_core::proposal::Change;
 use tagout_core::untrusted::Untrusted;
-use tagout_engine::{FaultPoint, Faults, Settings, Silent};
-use tagout_http::{serve_reverse, stop_signal};
+use tagout_engine::{FaultPoint, Faults, KeyUse, Settings};
+use tagout_http::{Stop, serve_forward, serve_reverse, stop_signal};
 
+use crate::ca::AgentsCa;
 use crate::commands::say;
 use crate::config::Config;
 use crate::exit::{BadConfiguration, Exit};
 use crate::gateway::{Gateway, Plan};
-use crate::{control, key, listeners};
+use crate::notify::Notifier;
+use crate::{console, control, key, listeners};
 
 /// How often what has expired or come due is looked for.
 const TICK: Duration = Duration::from_millis(250);
@@ -43,11 +45,14 @@ async fn assemble(config: &Config) -> anyhow::Result<Gateway> {
     if let Some(wait_ms) = config.wait_on_wire_ms {
         settings.wait_on_wire_ms = wait_ms;
     }
+    let key = key::read(&config.key)?;
+    let notices = &config.notices;
+    let notify = Notifier::start(notices, &config.console.url, key.derive(KeyUse::Notices))?;
     Gateway::assemble(Plan {
         data: &config.data,
-        key: key::read(&config.key)?,
+        key,
         settings,
-        notify: Arc::new(Silent),
+        notify: Arc::new(notify),
         faults: faults()?,
     })
     .await
@@ -84,23 +89,13 @@ async fn serve_console(config: &Config, gateway: &Gateway) -> anyhow::Result<()>
     };
     let router = tagout_console::router(desk, site);
     let listener = listeners::bind(config.console.listen, "the console").await?;
-    if config.console.tls.is_some() {
-        return Err(BadConfiguration(
-            "`console.tls` is not served yet; put a proxy that speaks TLS before the console"
-                .to_owned(),
-        )
-        .into());
-    }
+    let tls = listeners::tls(config.console.tls.as_ref())?;
     say(&format!(
         "console: {} (listening on {})",
         config.console.url,
         listener.local_addr()?
     ));
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "the console stopped");
-        }
-    });
+    tokio::spawn(console::serve(listener, tls, router));
     Ok(())
 }
 
@@ -154,12 +149,13 @@ async fn propose_upstreams(config: &Config, gateway: &Gateway) -> anyhow::Result
 }
 
 async fn serve_agents(config: &Config, gateway: Arc<Gateway>) -> anyhow::Result<Exit> {
+    let (handle, stop) = stop_signal();
     let reverse = listeners::bind(config.agents.reverse, "agents").await?;
     let tls = listeners::tls(config.agents.tls.as_ref())?;
     say(&format!("agents: {}", reverse.local_addr()?));
-    let (handle, stop) = stop_signal();
+    let ca = serve_proxy(config, &gateway, &stop).await?;
     let serving = tokio::spawn(serve_reverse(reverse, tls, gateway.surface(), stop));
-    let upkeep = tokio::spawn(upkeep(Arc::clone(&gateway)));
+    let upkeep = tokio::spawn(upkeep(Arc::clone(&gateway), ca));
     told_to_stop().await;
     say("stopping: requests that are on their way may finish");
     handle.stop();
@@ -168,8 +164,35 @@ async fn serve_agents(config: &Config, gateway: Arc<Gateway>) -> anyhow::Result<
     Ok(Exit::Ok)
 }
 
+/// The forward proxy, where the file asks for one.
+async fn serve_proxy(
+    config: &Config,
+    gateway: &Gateway,
+    stop: &Stop,
+) -> anyhow::Result<Option<AgentsCa>> {
+    let Some(address) = config.agents.forward else {
+        return Ok(None);
+    };
+    let listener = listeners::bind(address, "the forward proxy").await?;
+    let key = key::read(&config.key)?.derive(KeyUse::Vault);
+    let ca = AgentsCa::open(gateway, &key, &config.data).await?;
+    say(&format!(
+        "agents' proxy: {} (trust {})",
+        listener.local_addr()?,
+        ca.certificate().display()
+    ));
+    let authority = Arc::clone(&ca.authority);
+    tokio::spawn(serve_forward(
+        listener,
+        authority,
+        gateway.surface(),
+        stop.clone(),
+    ));
+    Ok(Some(ca))
+}
+
 /// What has to happen by itself: expiries, scheduled operations, new upstreams.
-async fn upkeep(gateway: Arc<Gateway>) {
+async fn upkeep(gateway: Arc<Gateway>, ca: Option<AgentsCa>) {
     let mut tick = tokio::time::interval(TICK);
     let mut changes = gateway.engine.changes();
     loop {
@@ -180,10 +203,17 @@ async fn upkeep(gateway: Arc<Gateway>) {
                 }
             }
             changed = changes.changed() => match changed {
-                Ok(()) => gateway.configure(),
+                Ok(()) => reconfigure(&gateway, ca.as_ref()),
                 Err(_) => return,
             },
         }
+    }
+}
+
+fn reconfigure(gateway: &Gateway, ca: Option<&AgentsCa>) {
+    gateway.configure();
+    if let Some(Err(error)) = ca.map(|ca| ca.publish(gateway)) {
+        tracing::error!(%error, "the agents' certificate is out of date");
     }
 }
 

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 pub struct Agent {
     /// Its token.
     pub token: String,
+    /// The id of its connection, which is no secret.
+    pub connection: String,
     /// The agents' listener: `http://127.0.0.1:port`.
     pub gateway: String,
     /// Every byte that its programs said or were told. Clones share it.
@@ -54,9 +56,10 @@ pub struct Heard {
 impl Agent {
     /// An agent that has heard nothing yet.
     #[must_use]
-    pub fn new(token: String, gateway: String) -> Self {
+    pub fn new(connection: String, token: String, gateway: String) -> Self {
         Self {
             token,
+            connection,
             gateway,
             transcript: Transcript::default(),
         }
@@ -210,6 +213,24 @@ impl Heard {
         self.text("/errors/0/extensions/code")
     }
 
+    /// The kind of answer of the gateway's, whatever its shape: from its code, else from the first word.
+    #[must_use]
+    pub fn kind(&self) -> Option<String> {
+        let word = || {
+            let line = self.line();
+            line.split_once(" by tagout")
+                .map(|(word, _)| word.to_owned())
+        };
+        self.code().or_else(word)
+    }
+
+    /// Where the agent can ask how its hold stands.
+    #[must_use]
+    pub fn status_url(&self) -> Option<String> {
+        self.text("/errors/0/extensions/status_url")
+            .or_else(|| self.text("/status_url"))
+    }
+
     /// The hold that the answer names.
     #[must_use]
     pub fn hold(&self) -> Option<String> {
@@ -225,8 +246,11 @@ impl Heard {
             .unwrap_or_else(|| self.body.clone())
     }
 
+    /// A text in the answer, or in the first answer of a batch.
     fn text(&self, pointer: &str) -> Option<String> {
-        self.json()
+        let json = self.json();
+        json.get(0)
+            .unwrap_or(&json)
             .pointer(pointer)
             .and_then(Value::as_str)
             .map(str::to_owned)

@@ -1,18 +1,19 @@
 //! The real gateway, as a process of its own.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::namespace::Namespace;
 use crate::person::Person;
+use crate::said::Said;
 use crate::web::Web;
 
 /// How a gateway is set up before its first start.
@@ -24,22 +25,24 @@ pub struct Setting {
     pub environment: Vec<(String, String)>,
     /// How long a held request waits on the wire; not at all unless said.
     pub wait_on_wire_ms: u64,
+    /// The size of the disk that the data lies on; the machine's own unless said.
+    pub disk_mib: Option<u64>,
 }
 
 /// A gateway with its own folders, ports and key. Killed when dropped.
 #[derive(Debug)]
 pub struct Gateway {
-    program: PathBuf,
+    pub(crate) program: PathBuf,
     folder: TempDir,
     console_port: u16,
     agents_port: u16,
     environment: Vec<(String, String)>,
-    process: Option<Process>,
-}
-
-#[derive(Debug)]
-struct Process {
-    child: Child,
+    process: Option<Child>,
+    said: Arc<Said>,
+    /// Places marked in the ledger so far.
+    pub(crate) marks: AtomicUsize,
+    /// Where its disk is mounted, if it has one of its own.
+    pub(crate) namespace: Option<Namespace>,
 }
 
 /// How long a start may take on a busy machine.
@@ -50,7 +53,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When the program can't be run or does not come up.
-    pub fn start(program: &Path, setting: Setting) -> anyhow::Result<Self> {
+    pub fn start(program: &Path, setting: &Setting) -> anyhow::Result<Self> {
         let mut gateway = Self {
             program: program.to_owned(),
             folder: tempfile::Builder::new().prefix("tagout-stage-").tempdir()?,
@@ -58,8 +61,14 @@ impl Gateway {
             agents_port: free_port()?,
             environment: setting.environment.clone(),
             process: None,
+            said: Arc::default(),
+            marks: AtomicUsize::default(),
+            namespace: None,
         };
-        gateway.init(&setting)?;
+        gateway.init(setting)?;
+        if let Some(mib) = setting.disk_mib {
+            gateway.namespace = Some(Namespace::with_disk(&gateway.data(), mib)?);
+        }
         gateway.run(true)?;
         Ok(gateway)
     }
@@ -68,7 +77,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When any of it fails.
-    pub fn start_with_person(program: &Path, setting: Setting) -> anyhow::Result<(Self, Person)> {
+    pub fn start_with_person(program: &Path, setting: &Setting) -> anyhow::Result<(Self, Person)> {
         let gateway = Self::start(program, setting)?;
         let code = gateway.enrolment_code()?;
         let mut person = Person::at(&gateway.origin())?;
@@ -78,7 +87,7 @@ impl Gateway {
     }
 
     fn init(&self, setting: &Setting) -> anyhow::Result<()> {
-        let key = self.folder.path().join("keys").join("installation.key");
+        let key = self.key_file();
         let console = format!("127.0.0.1:{}", self.console_port);
         let agents = format!("127.0.0.1:{}", self.agents_port);
         let done = self.command(&[
@@ -110,11 +119,11 @@ impl Gateway {
             self.config().display()
         );
         let mut command = if on_terminal {
-            let mut command = Command::new("script");
+            let mut command = self.beside("script");
             command.args(["-qefc", &serve, "/dev/null"]);
             command
         } else {
-            let mut command = Command::new("sh");
+            let mut command = self.beside("sh");
             command.args(["-c", &format!("{serve} 2>&1")]);
             command
         };
@@ -127,15 +136,8 @@ impl Gateway {
             .spawn()
             .context("`script` (package bsdutils) is needed to play a terminal")?;
         let output = child.stdout.take().ok_or_else(|| anyhow!("no output"))?;
-        let (sender, said) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        self.process = Some(Process { child, said });
+        self.said.listen(output);
+        self.process = Some(child);
         Ok(())
     }
 
@@ -180,25 +182,34 @@ impl Gateway {
     }
 
     fn wait_for_line(&self, wanted: &str) -> anyhow::Result<String> {
-        let process = self
-            .process
-            .as_ref()
-            .ok_or_else(|| anyhow!("it is not running"))?;
-        let until = Instant::now() + PATIENCE;
-        let mut seen = Vec::new();
-        while let Ok(line) = process
-            .said
-            .recv_timeout(until.saturating_duration_since(Instant::now()))
-        {
-            if line.contains(wanted) {
-                return Ok(line);
-            }
-            seen.push(line);
+        self.said.wait_for(wanted, PATIENCE)
+    }
+
+    /// Everything that the process said so far, on both its outputs, restarts included.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.said.all()
+    }
+
+    /// A command that sees the gateway's own disk, if it has one.
+    #[must_use]
+    pub fn beside(&self, program: &str) -> Command {
+        match &self.namespace {
+            None => Command::new(program),
+            Some(namespace) => namespace.command(program),
         }
-        bail!(
-            "the gateway never said `{wanted}`; it said: {}",
-            seen.join("\n")
-        )
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The installation's key file.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.path().join("keys").join("installation.key")
     }
 
     /// Waits until agents are served.
@@ -226,20 +237,29 @@ impl Gateway {
     /// # Errors
     /// When there is no process.
     pub fn kill(&mut self) -> anyhow::Result<()> {
-        let mut process = self
+        let mut child = self
             .process
             .take()
             .ok_or_else(|| anyhow!("it is not running"))?;
         for pid in self.pids() {
+            // Those that have gone by themselves meanwhile are as dead as the others.
             let _ = Command::new("kill").args(["-9", &pid]).status();
         }
-        process.child.kill()?;
-        process.child.wait()?;
+        // The shell or `script` around it ends with it.
+        let _ = child.kill();
+        child.wait()?;
         Ok(())
     }
 
+    /// Whether there is a process.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// The processes that serve this gateway: those with our configuration on their command line.
-    fn pids(&self) -> Vec<String> {
+    #[must_use]
+    pub fn pids(&self) -> Vec<String> {
         let wanted = self.config().display().to_string();
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let serves = |entry: &fs::DirEntry| {
@@ -263,7 +283,7 @@ impl Gateway {
                 .process
                 .as_mut()
                 .ok_or_else(|| anyhow!("it is not running"))?;
-            if process.child.try_wait()?.is_some() {
+            if process.try_wait()?.is_some() {
                 self.process = None;
                 return Ok(());
             }
@@ -281,107 +301,6 @@ impl Gateway {
         self.environment = environment;
         self.run(false)?;
         self.wait_for_agents()
-    }
-
-    /// Runs `tagout` with this gateway's configuration.
-    ///
-    /// # Errors
-    /// When the program can't be run.
-    pub fn command(&self, arguments: &[&str]) -> anyhow::Result<Output> {
-        let mut command = Command::new(&self.program);
-        command
-            .arg("--config")
-            .arg(self.config())
-            .args(arguments)
-            .stdin(Stdio::null());
-        command.output().with_context(|| {
-            format!(
-                "can't run `{}`; build it with `cargo build -p tagout`",
-                self.program.display()
-            )
-        })
-    }
-
-    /// What a command says on standard output, if it succeeds.
-    ///
-    /// # Errors
-    /// With what it says on standard error otherwise.
-    pub fn says(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self.command(arguments)?;
-        if !output.status.success() {
-            bail!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
-    /// Runs a command that proposes something, and lets the person accept it.
-    ///
-    /// # Errors
-    /// When either fails.
-    pub fn accepted(&self, person: &mut Person, arguments: &[&str]) -> anyhow::Result<()> {
-        let link = self.says(arguments)?;
-        let proposal = link.rsplit('/').next().unwrap_or_default();
-        person.accept(proposal)?;
-        Ok(())
-    }
-
-    /// A new connection with standing rights, or those of a JSON file; gives its id and its token.
-    ///
-    /// # Errors
-    /// When any step fails.
-    pub fn connect(
-        &self,
-        person: &mut Person,
-        rights: Option<&str>,
-    ) -> anyhow::Result<(String, String)> {
-        let mut arguments = vec![
-            "connection",
-            "add",
-            "--agent",
-            "cursor",
-            "--workspace",
-            "booking-app",
-        ];
-        let file = self.folder().join("rights.json");
-        let path = file.display().to_string();
-        if let Some(rights) = rights {
-            fs::write(&file, rights)?;
-            arguments.extend(["--rights", &path]);
-        }
-        let before = self.connections()?;
-        self.accepted(person, &arguments)?;
-        let after = self.connections()?;
-        let new = after.into_iter().find(|id| !before.contains(id));
-        let id = new.ok_or_else(|| anyhow!("no new connection"))?;
-        let token = self.says(&["connection", "token", &id])?;
-        Ok((id, token))
-    }
-
-    fn connections(&self) -> anyhow::Result<Vec<String>> {
-        let lines = self.says(&["connection", "list", "--json"])?;
-        let id = |line: &str| {
-            let value: Value = serde_json::from_str(line).unwrap_or_default();
-            value
-                .pointer("/id")
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
-        Ok(lines.lines().filter_map(id).collect())
-    }
-
-    /// Every entry of the ledger, oldest first, once the latest are published.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub fn ledger(&self) -> anyhow::Result<Vec<Value>> {
-        // A checkpoint is published at most every 100 ms.
-        std::thread::sleep(Duration::from_millis(400));
-        let lines = self.says(&["ledger", "export"])?;
-        let entry = |line: &str| {
-            let value: Value = serde_json::from_str(line).unwrap_or_default();
-            value.pointer("/entry").cloned().unwrap_or_default()
-        };
-        Ok(lines.lines().map(entry).collect())
     }
 }
 

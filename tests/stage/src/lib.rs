@@ -5,14 +5,20 @@
 //! through their listeners, operators through the command line.
 
 mod agent;
+mod app;
 mod gateway;
+mod namespace;
+mod operator;
 mod person;
+mod said;
 mod upstream;
 mod web;
 
 pub use crate::{
-    agent::{Agent, Heard},
+    agent::{Agent, Heard, Transcript},
+    app::{App, Received},
     gateway::{Gateway, Setting},
+    namespace::Namespace,
     person::Person,
     upstream::Railway,
     web::{Page, Web},

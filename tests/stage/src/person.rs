@@ -47,7 +47,23 @@ impl Person {
     /// # Errors
     /// The console's refusal.
     pub fn enrol(&mut self, code: &str, name: &str) -> anyhow::Result<()> {
-        let ceremony = self.begin(json!({"wish": "enrol", "code": code, "name": name}))?;
+        self.create(&json!({"wish": "enrol", "code": code, "name": name}))
+            .map(|_| ())
+    }
+
+    /// Joins by invitation; gives the id of the proposal that somebody has to accept.
+    ///
+    /// # Errors
+    /// The console's refusal.
+    pub fn join(&mut self, code: &str, name: &str) -> anyhow::Result<String> {
+        let settled = self.create(&json!({"wish": "join", "code": code, "name": name}))?;
+        let id = settled.pointer("/proposal/0").and_then(Value::as_str);
+        id.map(str::to_owned)
+            .ok_or_else(|| anyhow!("no proposal in {settled}"))
+    }
+
+    fn create(&mut self, wish: &Value) -> anyhow::Result<Value> {
+        let ceremony = self.begin(wish)?;
         let created = self
             .authenticator
             .create(&self.page, &challenge(&ceremony)?);
@@ -56,7 +72,7 @@ impl Person {
             "attestation": base64url(&created.attestation),
             "client_data": base64url(&created.client_data),
         }});
-        self.finish(&ceremony, &answer).map(|_| ())
+        self.finish(&ceremony, &answer)
     }
 
     /// Signs in.
@@ -64,7 +80,7 @@ impl Person {
     /// # Errors
     /// The console's refusal.
     pub fn sign_in(&mut self) -> anyhow::Result<()> {
-        self.sign(json!({"wish": "sign_in"})).map(|_| ())
+        self.sign(&json!({"wish": "sign_in"})).map(|_| ())
     }
 
     /// Accepts a proposal.
@@ -72,7 +88,7 @@ impl Person {
     /// # Errors
     /// The console's refusal.
     pub fn accept(&mut self, proposal: &str) -> anyhow::Result<Value> {
-        self.sign(json!({"wish": "settle", "proposal": proposal, "decision": "approve"}))
+        self.sign(&json!({"wish": "settle", "proposal": proposal, "decision": "approve"}))
     }
 
     /// Answers holds, each with the number of its choice.
@@ -84,7 +100,7 @@ impl Person {
             .iter()
             .map(|(hold, choice)| json!([hold, choice]))
             .collect();
-        self.sign(json!({"wish": "judge", "holds": holds, "decision": decision, "reason": null}))
+        self.sign(&json!({"wish": "judge", "holds": holds, "decision": decision, "reason": null}))
     }
 
     /// Approves what the agent asked: the last choice of the card.
@@ -120,8 +136,8 @@ impl Person {
     ///
     /// # Errors
     /// The console's refusal.
-    pub fn begin(&self, wish: Value) -> anyhow::Result<Value> {
-        self.post("/api/v1/ceremonies", &wish)
+    pub fn begin(&self, wish: &Value) -> anyhow::Result<Value> {
+        self.post("/api/v1/ceremonies", wish)
     }
 
     /// Signs a ceremony's challenge, without sending it.
@@ -159,10 +175,22 @@ impl Person {
         Ok(settled)
     }
 
-    fn sign(&mut self, wish: Value) -> anyhow::Result<Value> {
+    fn sign(&mut self, wish: &Value) -> anyhow::Result<Value> {
         let ceremony = self.begin(wish)?;
         let answer = self.answer(&ceremony)?;
         self.finish(&ceremony, &answer)
+    }
+
+    /// Where the console is.
+    #[must_use]
+    pub const fn web(&self) -> &Web {
+        &self.web
+    }
+
+    /// The cookie of the session, if somebody is signed in: what a thief would steal.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
     }
 
     fn call(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Value> {

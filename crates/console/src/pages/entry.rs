@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tagout_core::desk::{SignedIn, Standing};
 
 use crate::Console;
+use crate::refusal::PageRefusal;
 use crate::session::{cookie, secret_of};
 
 use super::{Frame, ceremony_foot, local_path};
@@ -51,6 +52,45 @@ fn enrolment(code: &str) -> Markup {
             (ceremony_foot())
         }
     }
+}
+
+/// Joining, by invitation.
+pub(crate) async fn join(State(console): State<Console>, Query(link): Query<Link>) -> Html<String> {
+    let standing = console.desk.standing().await;
+    let body = html! {
+        h1 { "Join" }
+        p { "Somebody invited you to decide what agents may do. Take a passkey that the machine with \
+            the agents can't reach. It counts once whoever invited you has accepted the proposal that \
+            this makes." }
+        form.narrow data-ceremony=r#"{"wish":"join"}"# data-next="/sign-in" {
+            label { "Code of the invitation" input name="code" value=(link.code) required autocomplete="off"; }
+            label { "Your name" input name="name" required maxlength="80" autocomplete="name"; }
+            button.primary disabled { "Create passkey" }
+            (ceremony_foot())
+        }
+    };
+    open_frame("Join", &standing).around(&body)
+}
+
+/// Makes an invitation and shows it, once.
+pub(crate) async fn invite(
+    State(console): State<Console>,
+    Extension(person): Extension<SignedIn>,
+) -> Result<Html<String>, PageRefusal> {
+    let code = console.desk.invite(&person)?;
+    let standing = console.desk.standing().await;
+    let link = format!("{}/join?code={code}", console.site.origin);
+    let body = html! {
+        h1 { "An invitation" }
+        p { "Give this link to one person. It is good for ten minutes and opens nothing by itself: \
+            you accept the proposal that it makes." }
+        p { code { (link) } }
+    };
+    let frame = Frame {
+        person: Some(&person),
+        ..open_frame("Invitation", &standing)
+    };
+    Ok(frame.around(&body))
 }
 
 /// Where to go after signing in.
@@ -109,13 +149,17 @@ pub(crate) async fn passkeys(
     let standing = console.desk.standing().await;
     let body = html! {
         h1 { "Add a passkey" }
-        p { "For yourself, as a second one in case the first is lost, or for a second person: then \
-            they touch their own phone or key in this browser. It counts once somebody who is enrolled \
-            has accepted the proposal that this makes." }
+        p { "For yourself, as a second one in case the first is lost. It counts once the proposal that \
+            this makes was accepted." }
         form.narrow data-ceremony=r#"{"wish":"add_authenticator"}"# data-next="proposal" {
-            label { "Whose" input name="name" required maxlength="80" autocomplete="off"; }
             button.primary disabled { "Create passkey" }
             (ceremony_foot())
+        }
+        h2 { "Invite a second person" }
+        p { "Some things take two people. A new person's signature counts as the second one twelve \
+            hours after they were enrolled." }
+        form.narrow method="post" action="/invite" {
+            button { "Make an invitation" }
         }
     };
     let frame = Frame {

@@ -43,6 +43,7 @@ pub(crate) struct State {
     pub(crate) advisory: Option<String>,
     /// What agents were told with a no.
     pub(crate) told: Vec<String>,
+    invitations: std::collections::BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -134,7 +135,13 @@ impl MemoryDesk {
                 }
                 user = Some((URL_SAFE_NO_PAD.encode(bits), name.as_str().into()));
             }
-            Wish::AddAuthenticator { name } => {
+            Wish::AddAuthenticator => {
+                let by = by.ok_or(DeskError::SignedOut)?;
+                user = Some((URL_SAFE_NO_PAD.encode(bits), by.name.clone()));
+            }
+            Wish::Join { code, name } => {
+                let known = state.invitations.contains(code);
+                known.then_some(()).ok_or(DeskError::EnrolmentClosed)?;
                 user = Some((URL_SAFE_NO_PAD.encode(bits), name.as_str().into()));
             }
             Wish::SignIn => {}
@@ -203,11 +210,19 @@ impl MemoryDesk {
                 });
                 Ok(session(&mut state, person))
             }
-            Wish::AddAuthenticator { name } => {
+            wish @ (Wish::AddAuthenticator | Wish::Join { .. }) => {
+                let (person, name) = match (wish, begun.by) {
+                    (Wish::Join { code, name }, _) => {
+                        state.invitations.remove(&code);
+                        (person, name.into())
+                    }
+                    (_, Some(by)) => (by.person, by.name),
+                    (_, None) => return Err(DeskError::SignedOut),
+                };
                 let change = Change::Authenticator {
                     id: AuthenticatorId::from_bits(state.bits()),
                     person,
-                    name: name.into(),
+                    name,
                     credential: new.credential,
                     public_key: new.public_key,
                 };
@@ -365,6 +380,13 @@ impl Desk for MemoryDesk {
 
     fn proposals(&self) -> Later<'_, Result<Vec<Proposal>, DeskError>> {
         Box::pin(async move { Ok(self.state().proposals.clone()) })
+    }
+
+    fn invite(&self, _by: &SignedIn) -> Result<String, DeskError> {
+        let mut state = self.state();
+        let code = hex::encode(state.bits());
+        state.invitations.insert(code.clone());
+        Ok(code)
     }
 
     fn cancel<'a>(

@@ -17,6 +17,7 @@ use crate::execute::{Scrubbed, headers, outcome, read_whole};
 use crate::limits::{ANSWER_LIMIT_BYTES, SMALL_ANSWER_BYTES};
 use crate::refused::{Shape, refusal_reply};
 use crate::reply::Reply;
+use crate::upstream::AnswerBody;
 
 /// What the operation lets us expect of its answer.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ pub(crate) struct Expected<'a> {
     pub(crate) shape: Shape,
     /// Whether anything but observing was asked.
     pub(crate) effect: bool,
-    /// How many effects.
+    /// How many root fields a GraphQL request has: each may have happened without the others.
     pub(crate) members: usize,
     /// What must not reach the agent.
     pub(crate) secrets: &'a [SecretPath],
@@ -42,14 +43,20 @@ pub(crate) async fn receive(
     expected: Expected<'_>,
 ) -> Executed<Reply> {
     let (mut head, body) = answer.into_parts();
-    let length = body.size_hint().exact();
     let encoded = is_encoded(&head.headers);
+    let from = &sender.to.endpoint;
     headers::clean(
         &mut head.headers,
-        &sender.to.endpoint,
+        from,
         &sender.to.upstream.name,
         sender.vault,
     );
+    if let Some(why) = not_for_agents(head.status) {
+        return answered(
+            expected.outcome_of_status(head.status),
+            withheld(&expected, why),
+        );
+    }
     if expected.method == Method::HEAD {
         let outcome = expected.outcome_of_status(head.status);
         return answered(
@@ -57,12 +64,8 @@ pub(crate) async fn receive(
             Reply::whole(head.status, head.headers, Bytes::new()),
         );
     }
-    let small = length.is_some_and(|length| length <= SMALL_ANSWER_BYTES);
-    if !(small || encoded || expected.needs_whole()) {
-        head.headers.remove(header::CONTENT_LENGTH);
-        let outcome = expected.outcome_of_status(head.status);
-        let body = Scrubbed::new(body, sender.to.upstream.name.clone(), expected.vault);
-        return answered(outcome, Reply::streamed(head.status, head.headers, body));
+    if !(encoded || is_small(&body) || expected.needs_whole()) {
+        return streamed(sender, head, body, expected);
     }
     match read_whole(body, ANSWER_LIMIT_BYTES).await {
         Ok(body) => whole(sender, head, body, &expected),
@@ -71,6 +74,38 @@ pub(crate) async fn receive(
             answered(outcome, withheld(&expected, &why.to_string()))
         }
     }
+}
+
+/// Answers that would only mislead. One that says 401 speaks of the gateway's own credential; agents
+/// take it for theirs and look for another.
+fn not_for_agents(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some(
+            "the upstream does not accept the credential that the gateway holds for it. A person has to renew that one; no other credential helps here",
+        ),
+        status if status.is_informational() => Some("the upstream wants to leave HTTP"),
+        _ => None,
+    }
+}
+
+/// Whether it is not worth to pass an answer on piece by piece.
+fn is_small(body: &AnswerBody) -> bool {
+    body.size_hint()
+        .exact()
+        .is_some_and(|length| length <= SMALL_ANSWER_BYTES)
+}
+
+fn streamed(
+    sender: Sender<'_>,
+    mut head: Parts,
+    body: AnswerBody,
+    expected: Expected<'_>,
+) -> Executed<Reply> {
+    // What is taken out changes the length.
+    head.headers.remove(header::CONTENT_LENGTH);
+    let outcome = expected.outcome_of_status(head.status);
+    let body = Scrubbed::new(body, sender.to.upstream.name.clone(), expected.vault);
+    answered(outcome, Reply::streamed(head.status, head.headers, body))
 }
 
 const fn answered(outcome: Outcome, reply: Reply) -> Executed<Reply> {

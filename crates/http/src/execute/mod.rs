@@ -12,6 +12,6 @@ mod whole;
 
 pub(crate) use answer::Expected;
 pub(crate) use scrub::Scrubbed;
-pub(crate) use send::{Sender, execute, method_of};
+pub(crate) use send::{Sender, execute, execute_upload, method_of};
 pub(crate) use subscription::{is_subscription, subscribe};
 pub(crate) use whole::{NotWhole, read_whole};

@@ -32,7 +32,7 @@ pub(crate) fn of_read(status: StatusCode) -> Outcome {
     }
 }
 
-/// What a GraphQL answer says. `members` is how many effects the request has: with more than one,
+/// What a GraphQL answer says. `members` is how many root fields the request has: with more than one,
 /// `data: null` may hide that an earlier one happened.
 pub(crate) fn of_graphql(status: StatusCode, body: &[u8], members: usize) -> Outcome {
     if !status.is_success() {

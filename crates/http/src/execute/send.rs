@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use tagout_core::operation::{Exact, Operation};
 use tagout_core::permit::Clearance;
 use tagout_core::pipeline::{AuthorizedHeaders, Executed, Outcome, Vault};
@@ -11,6 +10,7 @@ use crate::execute::answer::{Expected, receive};
 use crate::limits::LOOK_UP_TIMEOUT;
 use crate::message::Message;
 use crate::reply::Reply;
+use crate::upload::{RequestBody, Spooled};
 use crate::upstream::{AnswerBody, Registered, Sending, Sent};
 
 /// Who sends: the upstream and the vault with its credential.
@@ -20,6 +20,37 @@ pub(crate) struct Sender<'a> {
     pub(crate) vault: &'a dyn Vault,
 }
 
+/// Sends `operation.exact` with the body that was kept for it, and reads what became of it.
+pub(crate) async fn execute_upload(
+    sender: Sender<'_>,
+    clearance: &Clearance,
+    operation: &Operation,
+    spooled: &Spooled,
+    expected: Expected<'_>,
+) -> Executed<Reply> {
+    let request = sender.request(clearance, &operation.exact).await;
+    let request = request.and_then(|request| with_file(request, spooled));
+    let sent = match request {
+        Ok(request) => sender.to.pool.send(request, Sending::Upload).await,
+        Err(why) => Sent::Unsent(why),
+    };
+    concluded(sender, sent, expected).await
+}
+
+fn with_file(
+    request: Request<RequestBody>,
+    spooled: &Spooled,
+) -> Result<Request<RequestBody>, String> {
+    let body = RequestBody::file(spooled).map_err(|error| error.to_string())?;
+    let mut request = request.map(|_| body);
+    if let Some(content_type) = &spooled.content_type {
+        request
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, content_type.clone());
+    }
+    Ok(request)
+}
+
 /// Sends `operation.exact` and reads what became of it.
 pub(crate) async fn execute(
     sender: Sender<'_>,
@@ -27,7 +58,12 @@ pub(crate) async fn execute(
     operation: &Operation,
     expected: Expected<'_>,
 ) -> Executed<Reply> {
-    let lost = match sender.send(clearance, &operation.exact).await {
+    let sent = sender.send(clearance, &operation.exact).await;
+    concluded(sender, sent, expected).await
+}
+
+async fn concluded(sender: Sender<'_>, sent: Sent, expected: Expected<'_>) -> Executed<Reply> {
+    let lost = match sent {
         Sent::Answered(response) => return receive(sender, response, expected).await,
         Sent::Unsent(why) => return without_answer(Outcome::NotSent(why)),
         Sent::Lost(why) => why,
@@ -68,8 +104,8 @@ impl Sender<'_> {
             headers: HeaderMap::new(),
             body: Bytes::new(),
         };
-        let sending = self.send(leave, &Exact::new(message.write()));
-        match tokio::time::timeout(LOOK_UP_TIMEOUT, sending).await {
+        let exact = Exact::new(message.write());
+        match tokio::time::timeout(LOOK_UP_TIMEOUT, self.send(leave, &exact)).await {
             Ok(Sent::Answered(answer)) => Ok(answer.status()),
             Ok(Sent::Unsent(why) | Sent::Lost(why)) => Err(why),
             Ok(Sent::Late) | Err(_) => Err("no answer in time".to_owned()),
@@ -88,7 +124,7 @@ impl Sender<'_> {
         self,
         clearance: &Clearance,
         exact: &Exact,
-    ) -> Result<Request<Full<Bytes>>, String> {
+    ) -> Result<Request<RequestBody>, String> {
         let upstream = &self.to.upstream.name;
         if !clearance.admits(upstream, exact) {
             return Err("these bytes were not cleared for this upstream".to_owned());
@@ -105,8 +141,8 @@ impl Sender<'_> {
         self,
         message: Message,
         authorized: AuthorizedHeaders,
-    ) -> Option<Request<Full<Bytes>>> {
-        let mut request = Request::new(Full::new(message.body));
+    ) -> Option<Request<RequestBody>> {
+        let mut request = Request::new(RequestBody::whole(message.body));
         *request.method_mut() = message.method;
         *request.uri_mut() = message.target.parse().ok()?;
         *request.headers_mut() = message.headers;

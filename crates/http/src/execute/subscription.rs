@@ -63,7 +63,7 @@ pub(crate) async fn subscribe(
     let (head, body) = request.into_parts();
     let payload: Value = match http_body_util::BodyExt::collect(body).await {
         Ok(body) => serde_json::from_slice(&body.to_bytes()).unwrap_or_default(),
-        Err(never) => match never {},
+        Err(error) => return without_answer(Outcome::NotSent(error.to_string())),
     };
     let mut opening = Request::new(());
     *opening.uri_mut() = head.uri;

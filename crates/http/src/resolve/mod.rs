@@ -14,7 +14,6 @@ use tagout_core::resolved::{Resolved, Target};
 
 use crate::adapter::HttpAdapter;
 use crate::upstream::Registered;
-use railway::LookUp;
 pub(crate) use railway::{Cache, is_blind};
 
 /// The pack whose resources are looked up in Railway's inventory.
@@ -45,12 +44,7 @@ pub(crate) async fn places(
     if to.upstream.pack != RAILWAY {
         return Some(vec![plain::place(to)]);
     }
-    let look_up = LookUp {
-        to,
-        vault: adapter.vault().as_ref(),
-        errands,
-    };
-    railway::places(look_up).await
+    railway::places(adapter, to, errands).await
 }
 
 fn without_places(operation: Operation) -> Resolved {

@@ -147,13 +147,18 @@ fn authority_params(key: &KeyPair) -> CertificateParams {
     params
 }
 
-/// These hosts and no others. Without a permitted address every address is excluded, because a
-/// constraint on names says nothing about addresses.
+/// A name that is never anybody's (RFC 2606).
+const NOBODY: &str = "invalid";
+
+/// These hosts and no others. A constraint on names says nothing about addresses, and the other way
+/// round; and where none is permitted, all are. So both kinds are always constrained.
 fn constraints(hosts: &[String]) -> NameConstraints {
-    let permitted: Vec<GeneralSubtree> = hosts.iter().map(|host| subtree(host)).collect();
-    let any_address = permitted
-        .iter()
-        .any(|subtree| matches!(subtree, GeneralSubtree::IpAddress(_)));
+    let mut permitted: Vec<GeneralSubtree> = hosts.iter().map(|host| subtree(host)).collect();
+    let is_name = |subtree: &GeneralSubtree| matches!(subtree, GeneralSubtree::DnsName(_));
+    let any_address = permitted.iter().any(|subtree| !is_name(subtree));
+    if !permitted.iter().any(is_name) {
+        permitted.push(GeneralSubtree::DnsName(NOBODY.to_owned()));
+    }
     let all_addresses = [
         CidrSubnet::V4([0; 4], [0; 4]),
         CidrSubnet::V6([0; 16], [0; 16]),
@@ -200,5 +205,54 @@ fn refused(error: rcgen::Error) -> HttpError {
     HttpError::Certificates {
         file: "interception authority".to_owned(),
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{ClientConfig, RootCertStore};
+    use rustls_pki_types::pem::PemObject as _;
+    use rustls_pki_types::{CertificateDer, ServerName};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    /// Whether a client that trusts the authority for `hosts` believes that it speaks to `host`.
+    async fn is_believed(hosts: &[&str], host: &str) -> bool {
+        let key = Authority::generate_key().unwrap();
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let pem = Authority::certificate(&key, &hosts).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stand_in = Authority::new(&key).unwrap().stand_in(host).unwrap();
+        let (client, server) = tokio::io::duplex(64 * 1024);
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, client);
+        let (connected, _) = tokio::join!(connecting, TlsAcceptor::from(stand_in).accept(server));
+        connected.is_ok()
+    }
+
+    #[tokio::test]
+    async fn it_is_believed_for_its_hosts_only() {
+        for (hosts, host, believed) in [
+            (&["api.example"][..], "api.example", true),
+            (&["api.example", "127.0.0.1"], "127.0.0.1", true),
+            (&["api.example", "127.0.0.1"], "127.0.0.2", false),
+            (&["api.example"], "bank.example", false),
+            (&["api.example"], "127.0.0.1", false),
+            (&["127.0.0.1"], "bank.example", false),
+            (&["127.0.0.1"], "127.0.0.1", true),
+            (&[], "bank.example", false),
+            (&[], "127.0.0.1", false),
+        ] {
+            assert_eq!(is_believed(hosts, host).await, believed, "{hosts:?} {host}");
+        }
     }
 }

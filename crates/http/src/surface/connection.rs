@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::{Method, Request};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -14,9 +14,11 @@ use crate::limits::{
     DRAIN_TIMEOUT, HEAD_TIMEOUT, REQUEST_HEAD_LIMIT_BYTES, REQUEST_HEADERS_LIMIT, STREAMS_LIMIT,
 };
 use crate::reply::Reply;
-use crate::surface::serve::{Surface, Wire, malformed};
+use crate::surface::asked::malformed;
+use crate::surface::serve::Surface;
 use crate::surface::stop::Stop;
 use crate::surface::tap::{Heads, tap};
+use crate::surface::wire::Wire;
 
 /// The HTTP version that was agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,15 +87,10 @@ where
     .await;
 }
 
+/// The answer to a request whose length was given in two ways.
 fn refused_outright(request: &Request<Incoming>, heads: &Heads) -> Option<Reply> {
-    let why = if request.method() == Method::CONNECT {
-        "this is not a proxy"
-    } else if !heads.has_one_length(request.headers()) {
-        "the length of the body is given in two ways"
-    } else {
-        return None;
-    };
-    Some(*malformed(why))
+    let is_clear = heads.has_one_length(request.headers());
+    (!is_clear).then(|| *malformed("the length of the body is given in two ways"))
 }
 
 pub(crate) fn http1_builder() -> http1::Builder {

@@ -22,8 +22,9 @@ use crate::surface::authority::Authority;
 use crate::surface::connection::{http1_builder, until_stopped};
 use crate::surface::credentials::Credentials;
 use crate::surface::listener::{accept_all, serve_tls};
-use crate::surface::serve::{Surface, Tunnel, Wire};
+use crate::surface::serve::Surface;
 use crate::surface::stop::Stop;
+use crate::surface::wire::{Tunnel, Wire};
 use crate::upstream::Registered;
 use crate::upstream::endpoint::split_authority;
 

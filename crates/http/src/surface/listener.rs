@@ -10,11 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use crate::error::HttpError;
-use crate::limits::{CONNECTIONS_LIMIT, HANDSHAKE_TIMEOUT};
+use crate::limits::{CONNECTIONS_LIMIT, HANDSHAKE_TIMEOUT, STOP_TIMEOUT};
 use crate::surface::connection::{self, Version};
 use crate::surface::peer;
-use crate::surface::serve::{Surface, Wire};
+use crate::surface::serve::Surface;
 use crate::surface::stop::Stop;
+use crate::surface::wire::Wire;
 
 /// TLS for an agent listener, HTTP/2 offered before HTTP/1.1.
 ///
@@ -90,13 +91,17 @@ where
 {
     let places = Arc::new(Semaphore::new(CONNECTIONS_LIMIT));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await, place)
         };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (accepted, place) = tokio::select! {
+            biased;
             () = stop.ordered() => break,
+            next = next => next,
         };
+        // The semaphore is never closed.
+        let Ok(place) = place else { return };
         match accepted {
             Ok((stream, from)) => {
                 let (serve, stop) = (serve.clone(), stop.clone());
@@ -110,8 +115,13 @@ where
     }
     drop(listener);
     let all = u32::try_from(CONNECTIONS_LIMIT).unwrap_or(u32::MAX);
-    // Waits until every place is free again; an error would mean that the semaphore is closed.
-    let _ = places.acquire_many(all).await;
+    // Every place is free again when nothing runs any more.
+    if tokio::time::timeout(STOP_TIMEOUT, places.acquire_many(all))
+        .await
+        .is_err()
+    {
+        tracing::warn!("some attempts were still running when the listener stopped");
+    }
 }
 
 async fn wire(

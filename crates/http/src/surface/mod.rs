@@ -4,6 +4,7 @@
 //! to the pipeline.
 
 mod agree;
+mod asked;
 mod attempt;
 mod authority;
 mod connection;
@@ -17,6 +18,7 @@ mod serve;
 mod stop;
 mod tap;
 mod websocket;
+mod wire;
 
 pub use authority::Authority;
 pub use forward::serve_forward;

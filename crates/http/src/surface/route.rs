@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderValue, header};
+
 use crate::upstream::{Registered, Upstreams};
 
 /// A request's destination.
@@ -16,6 +18,36 @@ pub(crate) struct Routed {
     pub(crate) to: Arc<Registered>,
     /// The target as the upstream sees it.
     pub(crate) target: String,
+    /// Whether the first segment of the agent's path named the upstream.
+    by_path: bool,
+}
+
+impl Routed {
+    /// Turns a redirect within the upstream into one that leads back through us. (One that leaves the
+    /// upstream is gone already.)
+    pub(crate) fn lead_back(&self, headers: &mut HeaderMap) {
+        let Some(location) = headers.get(header::LOCATION) else {
+            return;
+        };
+        let location = location.to_str().unwrap_or_default();
+        let scheme = if self.to.endpoint.tls {
+            "https"
+        } else {
+            "http"
+        };
+        let origin = format!("{scheme}://{}", self.to.authority);
+        let target = location.strip_prefix(&origin).unwrap_or(location);
+        let name = &self.to.upstream.name;
+        let led = if self.by_path {
+            format!("/{name}{target}")
+        } else {
+            target.to_owned()
+        };
+        match HeaderValue::from_str(&led) {
+            Ok(led) if target.starts_with('/') => headers.insert(header::LOCATION, led),
+            _ => headers.remove(header::LOCATION),
+        };
+    }
 }
 
 /// Finds the destination of `target` (path and query) at `authority`.
@@ -24,6 +56,7 @@ pub(crate) fn route(upstreams: &Upstreams, authority: &str, target: &str) -> Opt
         return Some(Routed {
             to,
             target: target.to_owned(),
+            by_path: false,
         });
     }
     let path = target.strip_prefix('/')?;
@@ -35,7 +68,11 @@ pub(crate) fn route(upstreams: &Upstreams, authority: &str, target: &str) -> Opt
     } else {
         format!("/{rest}")
     };
-    Some(Routed { to, target })
+    Some(Routed {
+        to,
+        target,
+        by_path: true,
+    })
 }
 
 #[cfg(test)]
@@ -79,6 +116,42 @@ mod tests {
         ] {
             let routed = route(&upstreams, authority, target).map(|routed| routed.target);
             assert_eq!(routed.as_deref(), expected, "{authority} {target}");
+        }
+    }
+
+    #[test]
+    fn redirects_lead_back_through_us() {
+        let upstreams = upstreams();
+        for (authority, target, location, led) in [
+            ("gateway", "/railway/a", "/b?c", Some("/railway/b?c")),
+            (
+                "gateway",
+                "/railway/a",
+                "https://backboard.railway.com/b",
+                Some("/railway/b"),
+            ),
+            ("backboard.railway.app", "/a", "/b", Some("/b")),
+            (
+                "backboard.railway.app",
+                "/a",
+                "https://backboard.railway.com/b",
+                Some("/b"),
+            ),
+            (
+                "gateway",
+                "/railway/a",
+                "https://backboard.railway.com.evil.example/b",
+                None,
+            ),
+        ] {
+            let routed = route(&upstreams, authority, target).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(header::LOCATION, HeaderValue::from_static(location));
+            routed.lead_back(&mut headers);
+            let got = headers
+                .get(header::LOCATION)
+                .map(|value| value.to_str().unwrap());
+            assert_eq!(got, led, "{authority} {target} {location}");
         }
     }
 }

@@ -3,59 +3,44 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tagout_core::ids::UpstreamName;
 use tagout_core::operation::Attempt;
-use tagout_core::pipeline::{Answer, Caller, Peer, Pipeline, Stray};
+use tagout_core::pipeline::{Answer, Caller, Pipeline, Stray};
 use tagout_core::refusal::{Refusal, RefusalKind};
 use tagout_core::untrusted::Untrusted;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
 
 use crate::adapter::HttpAdapter;
+use crate::limits::UPLOADS_LIMIT;
 use crate::refused::{Shape, refusal_reply, text_reply};
 use crate::reply::{Reply, ReplyBody};
-use crate::surface::attempt::{NoBody, attempt, read_body};
-use crate::surface::credentials::Credentials;
-use crate::surface::route::{Routed, route};
-use crate::surface::stop::Stop;
+use crate::surface::asked::{self, Asked, malformed};
+use crate::surface::attempt::{NoBody, attempt, body_memory, drain, may_be_long, read_body};
+use crate::surface::own;
+use crate::surface::route::Routed;
 use crate::surface::websocket::{self, Conversation};
-use crate::surface::{agree, own};
+use crate::surface::wire::Wire;
+use crate::upload::{NotSpooled, spool, with_line};
 
 /// What all listeners for agents share.
 #[derive(Clone)]
 pub struct Surface {
     pipeline: Arc<dyn Pipeline<Reply>>,
     adapter: Arc<HttpAdapter>,
+    body_memory: Arc<Semaphore>,
+    upload_places: Arc<Semaphore>,
 }
 
-/// What is known of a connection before its first request.
-#[derive(Clone, Debug)]
-pub(crate) struct Wire {
-    /// Who is at its other end.
-    pub(crate) peer: Peer,
-    /// Whether the agent speaks TLS to us.
-    pub(crate) tls: bool,
-    /// The host that the TLS handshake named.
-    pub(crate) sni: Option<String>,
-    /// The authority and the token of the tunnel that this connection came through.
-    pub(crate) tunnel: Option<Tunnel>,
-    /// Hears the order to stop.
-    pub(crate) stop: Stop,
-    /// Its place among the connections of its listener, free again when all that came of the
-    /// connection has ended.
-    #[expect(dead_code, reason = "held, and given back by being dropped")]
-    pub(crate) place: Arc<OwnedSemaphorePermit>,
-}
-
-/// A tunnel that a client asked for with `CONNECT`.
-#[derive(Clone, Debug)]
-pub(crate) struct Tunnel {
-    /// Where the client wants to go.
-    pub(crate) authority: String,
-    /// The token that the client showed to the proxy.
-    pub(crate) token: String,
+/// What the answer to one attempt depends on, besides the attempt.
+pub(crate) struct Answering<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) shape: Shape,
+    pub(crate) origin: &'a str,
+    pub(crate) wire: &'a Wire,
 }
 
 impl fmt::Debug for Surface {
@@ -64,21 +49,16 @@ impl fmt::Debug for Surface {
     }
 }
 
-/// A request that was read in exactly one way, and whose credentials are out.
-struct Asked<'a> {
-    /// How the agent reached us: `https://host`.
-    origin: String,
-    authority: String,
-    credentials: Credentials,
-    routed: Option<Routed>,
-    wire: &'a Wire,
-}
-
 impl Surface {
     /// A surface that hands requests for the adapter's upstreams to `pipeline`.
     #[must_use]
     pub fn new(pipeline: Arc<dyn Pipeline<Reply>>, adapter: Arc<HttpAdapter>) -> Self {
-        Self { pipeline, adapter }
+        Self {
+            pipeline,
+            adapter,
+            body_memory: body_memory(),
+            upload_places: Arc::new(Semaphore::new(UPLOADS_LIMIT)),
+        }
     }
 
     pub(crate) fn pipeline(&self) -> &dyn Pipeline<Reply> {
@@ -95,63 +75,32 @@ impl Surface {
         request: Request<Incoming>,
         wire: &Wire,
     ) -> Response<ReplyBody> {
-        if websocket::asks_upgrade(request.headers()) {
-            return self.upgrade(request, wire).await;
-        }
+        let leaves_http = websocket::asks_upgrade(request.headers());
         let (mut parts, body) = request.into_parts();
-        let reply = match self.ask(&mut parts, wire) {
-            Ok(asked) if own::is_ours(parts.uri.path()) => self.answer_ours(&asked, &parts).await,
-            Ok(asked) => return self.forward(&asked, parts, body).await.into_response(),
-            Err(reply) => *reply,
+        let asked = match asked::read(&mut parts, wire, self.adapter.upstreams()) {
+            Ok(asked) => asked,
+            Err(reply) => {
+                drain(body).await;
+                return reply.into_response();
+            }
         };
-        drain(body).await;
-        reply.into_response()
-    }
-
-    fn ask<'a>(&self, parts: &mut Parts, wire: &'a Wire) -> Result<Asked<'a>, Box<Reply>> {
-        let authority = agree::authority(&parts.uri, &parts.headers).map_err(malformed)?;
-        if !wire.agrees_with(&authority) {
-            let text = "DENIED by tagout: the host differs from the one that this connection was opened for.";
-            return Err(Box::new(text_reply(StatusCode::MISDIRECTED_REQUEST, text)));
+        if leaves_http {
+            return self.upgrade(asked, Request::from_parts(parts, body)).await;
         }
-        if parts
-            .uri
-            .authority()
-            .is_some_and(|authority| authority.as_str().contains('@'))
-        {
-            return Err(malformed("the address carries a user name"));
+        if own::is_ours(parts.uri.path()) {
+            drain(body).await;
+            return self.answer_ours(&asked, &parts).await.into_response();
         }
-        let target = parts
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str());
-        let routed = route(self.adapter.upstreams(), &authority, target);
-        let own = routed.as_ref().map(|routed| &routed.to.credential_header);
-        let mut credentials = Credentials::take(&mut parts.headers, own);
-        credentials.look_in_query(parts.uri.query());
-        if let Some(tunnel) = &wire.tunnel {
-            credentials
-                .token
-                .get_or_insert_with(|| tunnel.token.clone());
-        }
-        let scheme = if wire.tls { "https" } else { "http" };
-        Ok(Asked {
-            origin: format!("{scheme}://{authority}"),
-            authority,
-            credentials,
-            routed,
-            wire,
-        })
+        self.forward(&asked, parts, body).await.into_response()
     }
 
     /// GraphQL over WebSocket is conversed; nothing else leaves HTTP here.
-    async fn upgrade(&self, request: Request<Incoming>, wire: &Wire) -> Response<ReplyBody> {
-        let (mut parts, body) = request.into_parts();
-        let protocol = websocket::protocol(&parts.headers);
-        let asked = match self.ask(&mut parts, wire) {
-            Ok(asked) => asked,
-            Err(reply) => return reply.into_response(),
-        };
+    async fn upgrade(
+        &self,
+        asked: Asked<'_>,
+        mut request: Request<Incoming>,
+    ) -> Response<ReplyBody> {
+        let protocol = websocket::protocol(request.headers());
         let (Some(routed), Some(protocol)) = (asked.routed.clone(), protocol) else {
             return upgrade_refused().into_response();
         };
@@ -166,11 +115,10 @@ impl Surface {
             routed,
             caller,
             token: asked.credentials.token.unwrap_or_default(),
-            wire: wire.clone(),
+            wire: asked.wire.clone(),
             origin: asked.origin,
             protocol,
         };
-        let mut request = Request::from_parts(parts, body);
         let accepted = websocket::accept(&mut request, conversation);
         accepted.unwrap_or_else(|| upgrade_refused().into_response())
     }
@@ -191,9 +139,9 @@ impl Surface {
     async fn forward(&self, asked: &Asked<'_>, parts: Parts, body: Incoming) -> Reply {
         let Some(routed) = &asked.routed else {
             drain(body).await;
-            return unknown_host(asked);
+            return self.refuse_unknown(asked).await;
         };
-        let shape = self.adapter.shape_of(routed.target.as_str());
+        let shape = Shape::at(&routed.target);
         let caller = match self.admit(asked, Some(&routed.to.upstream.name)).await {
             Ok(caller) => caller,
             Err(refusal) => {
@@ -201,26 +149,87 @@ impl Surface {
                 return refusal_reply(&refusal, shape, Some(&asked.origin));
             }
         };
-        match read_body(body).await {
-            Ok(body) => {
-                let attempt = attempt(routed, parts.method, parts.headers, body);
-                self.submit(&caller, attempt, shape, &asked.origin).await
-            }
-            Err(why) => no_body(why),
+        if may_be_long(&body) && self.is_upload(routed, &parts) {
+            let answering = Answering {
+                caller: &caller,
+                shape,
+                origin: &asked.origin,
+                wire: asked.wire,
+            };
+            return self.upload(routed, parts, body, answering).await;
         }
+        let body = match read_body(body, &self.body_memory).await {
+            Ok(body) => body,
+            Err(why) => return no_body(why),
+        };
+        let shape = shape.for_batch(&body.bytes);
+        let attempt = attempt(routed, parts.method, parts.headers, body.bytes);
+        let answering = Answering {
+            caller: &caller,
+            shape,
+            origin: &asked.origin,
+            wire: asked.wire,
+        };
+        let mut reply = self.submit(attempt, answering).await;
+        drop(body.share);
+        routed.lead_back(&mut reply.headers);
+        reply
+    }
+
+    /// Whether a pack declares this request's route for bodies of any length.
+    fn is_upload(&self, routed: &Routed, parts: &Parts) -> bool {
+        let head = attempt(
+            routed,
+            parts.method.clone(),
+            parts.headers.clone(),
+            Bytes::new(),
+        );
+        let understanding = self.adapter.understanding();
+        understanding
+            .upload_route(&head.upstream, &head.bytes)
+            .is_some()
+    }
+
+    /// Keeps the body in a file until the attempt is over.
+    async fn upload(
+        &self,
+        routed: &Routed,
+        parts: Parts,
+        body: Incoming,
+        answering: Answering<'_>,
+    ) -> Reply {
+        let Ok(_place) = self.upload_places.acquire().await else {
+            return not_kept(NotSpooled::NoRoom);
+        };
+        let content_type = parts.headers.get(header::CONTENT_TYPE).cloned();
+        let spooled = match spool(body, content_type).await {
+            Ok(spooled) => Arc::new(spooled),
+            Err(why) => return not_kept(why),
+        };
+        self.adapter.uploads().keep(&spooled);
+        let mut attempt = attempt(routed, parts.method, parts.headers, Bytes::new());
+        attempt.bytes = with_line(&attempt.bytes, &spooled);
+        let mut reply = self.submit(attempt, answering).await;
+        routed.lead_back(&mut reply.headers);
+        reply
     }
 
     /// Takes an attempt through the pipeline, also when the agent hangs up: what was begun must come to
     /// its record, and hanging up must not be a way to lose it.
-    pub(crate) async fn submit(
-        &self,
-        caller: &Caller,
-        attempt: Attempt,
-        shape: Shape,
-        origin: &str,
-    ) -> Reply {
+    pub(crate) async fn submit(&self, attempt: Attempt, answering: Answering<'_>) -> Reply {
+        let Answering {
+            caller,
+            shape,
+            origin,
+            wire,
+        } = answering;
         let (pipeline, caller) = (Arc::clone(&self.pipeline), caller.clone());
-        let submitted = tokio::spawn(async move { pipeline.submit(&caller, attempt).await });
+        let place = Arc::clone(&wire.place);
+        let submitted = tokio::spawn(async move {
+            let answer = pipeline.submit(&caller, attempt).await;
+            drop(place);
+            answer
+        });
         match submitted.await {
             Ok(Answer::Reply(reply)) => reply,
             Ok(Answer::Refused(refusal)) => refusal_reply(&refusal, shape, Some(origin)),
@@ -251,33 +260,32 @@ impl Surface {
         }
         caller.ok_or_else(|| Box::new(no_token()))
     }
-}
 
-/// Reads what is left of a request before it is refused: a client that is cut off while it still sends
-/// reports a broken connection, and never shows the refusal.
-async fn drain(body: Incoming) {
-    let _ = read_body(body).await;
-}
-
-impl Wire {
-    /// The host of a request must be the one of the handshake and of the tunnel.
-    fn agrees_with(&self, authority: &str) -> bool {
-        let tunnelled = self
-            .tunnel
-            .as_ref()
-            .is_none_or(|tunnel| same_place(&tunnel.authority, authority));
-        tunnelled && agree::matches_sni(authority, self.sni.as_deref())
+    /// A credential that was meant for an unknown host is reported all the same.
+    async fn refuse_unknown(&self, asked: &Asked<'_>) -> Reply {
+        if asked.credentials.stray.is_some()
+            && let Err(refusal) = self.admit(asked, None).await
+        {
+            return refusal_reply(&refusal, Shape::Http, Some(&asked.origin));
+        }
+        let host = Untrusted::from(asked.authority.as_str()).cut(100);
+        let what = format!(
+            "no upstream is registered for `{host}`, so nothing was forwarded. A person can register it with `tagout upstream add`."
+        );
+        refusal_reply(
+            &Refusal::new(RefusalKind::Denied, &what),
+            Shape::Http,
+            Some(&asked.origin),
+        )
     }
 }
 
-/// Whether two authorities name one place; without a port, that of HTTPS is meant, since only TLS is
-/// spoken inside of tunnels.
-fn same_place(one: &str, other: &str) -> bool {
-    let read = |authority: &str| {
-        let (host, port) = crate::upstream::endpoint::split_authority(authority)?;
-        Some((host, port.unwrap_or(443)))
-    };
-    read(one).is_some() && read(one) == read(other)
+fn no_token() -> Refusal {
+    let what =
+        "no token was sent. Send the token of your connection as `Authorization: Bearer tgo_…`.";
+    let mut refusal = Refusal::new(RefusalKind::Token, what);
+    refusal.advice = "Ask the person you work for to run `tagout connect`; no other credential is accepted here.".to_owned();
+    refusal
 }
 
 fn not_ended() -> Refusal {
@@ -290,30 +298,16 @@ fn upgrade_refused() -> Reply {
     text_reply(StatusCode::FORBIDDEN, text)
 }
 
-fn no_token() -> Refusal {
-    let what =
-        "no token was sent. Send the token of your connection as `Authorization: Bearer tgo_…`.";
-    let mut refusal = Refusal::new(RefusalKind::Token, what);
-    refusal.advice = "Ask the person you work for to run `tagout connect`; no other credential is accepted here.".to_owned();
-    refusal
-}
-
-fn unknown_host(asked: &Asked<'_>) -> Reply {
-    let host = Untrusted::from(asked.authority.as_str()).cut(100);
-    let what = format!(
-        "no upstream is registered for `{host}`, so nothing was forwarded. A person can register it with `tagout upstream add`."
-    );
-    refusal_reply(
-        &Refusal::new(RefusalKind::Denied, &what),
-        Shape::Http,
-        Some(&asked.origin),
-    )
-}
-
-/// The answer to what can't be read in exactly one way.
-pub(crate) fn malformed(why: &str) -> Box<Reply> {
-    let text = format!("DENIED by tagout: {why}. It was not forwarded.");
-    Box::new(text_reply(StatusCode::BAD_REQUEST, &text))
+fn not_kept(why: NotSpooled) -> Reply {
+    match why {
+        NotSpooled::TooLong => no_body(NoBody::TooLong),
+        NotSpooled::BrokenOff => no_body(NoBody::BrokenOff),
+        NotSpooled::NoRoom => {
+            let text =
+                "UPSTREAM by tagout: there is no room for this upload now. It was not forwarded.";
+            text_reply(StatusCode::INSUFFICIENT_STORAGE, text)
+        }
+    }
 }
 
 fn no_body(why: NoBody) -> Reply {

@@ -28,7 +28,8 @@ use crate::refused::Shape;
 use crate::reply::{Reply, ReplyBody};
 use crate::surface::attempt::attempt;
 use crate::surface::route::Routed;
-use crate::surface::serve::{Surface, Wire};
+use crate::surface::serve::{Answering, Surface};
+use crate::surface::wire::Wire;
 use crate::upstream::websocket::config;
 
 /// How often the token is checked again while a connection is open.
@@ -170,10 +171,13 @@ impl Conversation {
         );
         let body = Bytes::from(payload.to_string());
         let attempt = attempt(&self.routed, Method::POST, headers, body);
-        let reply = self
-            .surface
-            .submit(&self.caller, attempt, Shape::GraphQl, &self.origin)
-            .await;
+        let answering = Answering {
+            caller: &self.caller,
+            shape: Shape::GraphQl,
+            origin: &self.origin,
+            wire: &self.wire,
+        };
+        let reply = self.surface.submit(attempt, answering).await;
         let events = reply
             .headers
             .get(header::CONTENT_TYPE)

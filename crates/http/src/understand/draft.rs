@@ -51,7 +51,7 @@ pub(crate) fn raw(message: &Message, effects: Vec<EffectOn>) -> Draft {
     let line = format!("{} {}", message.method, message.target());
     let body = raw_body(message);
     let shown = match &body {
-        Some((_, bytes)) => format!("{line}\n{}", String::from_utf8_lossy(bytes)),
+        Some((_, bytes)) => format!("{line}\n{}", body_text(bytes)),
         None => line.clone(),
     };
     let hash = body
@@ -66,6 +66,14 @@ pub(crate) fn raw(message: &Message, effects: Vec<EffectOn>) -> Draft {
         body,
         effects,
         secrets: Vec::new(),
+    }
+}
+
+/// Text as it is; of other content, size and hash.
+fn body_text(bytes: &Bytes) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => format!("body: {} bytes, {}", bytes.len(), BytesDigest::of(bytes)),
     }
 }
 

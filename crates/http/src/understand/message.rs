@@ -143,7 +143,8 @@ fn head_error(bytes: &[u8], error: httparse::Error) -> Ambiguous {
 
 fn headers(parsed: &[httparse::Header<'_>]) -> Result<Vec<(String, String)>, Ambiguous> {
     let header = |header: &httparse::Header<'_>| {
-        let value = std::str::from_utf8(header.value).map_err(|_| Ambiguous::NotUtf8)?;
+        let value =
+            std::str::from_utf8(header.value).map_err(|_| not_http("a header is not UTF-8"))?;
         Ok((header.name.to_ascii_lowercase(), value.trim().to_owned()))
     };
     parsed.iter().map(header).collect()

@@ -9,8 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 
+use crate::upload::RequestBody;
 use crate::upstream::Pool;
-use crate::upstream::dial::RequestBody;
 
 /// A body that gives its connection back.
 #[derive(Debug)]

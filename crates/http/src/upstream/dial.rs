@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
@@ -15,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::limits::CONNECT_TIMEOUT;
+use crate::upload::RequestBody;
 use crate::upstream::Endpoint;
 
 /// What one stream may send ahead of its reader: answers are read as fast as agents take them.
@@ -22,9 +21,6 @@ const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// What all streams of a connection may send ahead together.
 const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
-
-/// The body of what we send: always whole.
-pub(crate) type RequestBody = Full<Bytes>;
 
 /// One open connection.
 pub(crate) enum Connection {
@@ -74,13 +70,21 @@ pub(crate) async fn open_stream(
         .set_nodelay(true)
         .map_err(|error| error.to_string())?;
     if !endpoint.tls {
-        return Ok(Stream::Plain(stream));
+        return on_this_machine(stream).map(Stream::Plain);
     }
     let name = ServerName::try_from(endpoint.bare_host().to_owned());
     let name = name.map_err(|error| error.to_string())?;
     let connecting = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
     let stream = connecting.await.map_err(|error| error.to_string())?;
     Ok(Stream::Tls(Box::new(stream)))
+}
+
+/// A name that means this machine could be made to mean another.
+fn on_this_machine(stream: TcpStream) -> Result<TcpStream, String> {
+    match stream.peer_addr() {
+        Ok(peer) if peer.ip().is_loopback() => Ok(stream),
+        _ => Err("plain `http` is for this machine only, and the name leads elsewhere".to_owned()),
+    }
 }
 
 async fn http1_over<S>(stream: S) -> Result<Connection, String>

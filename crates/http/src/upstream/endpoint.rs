@@ -109,6 +109,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn addresses() {
@@ -145,6 +146,20 @@ mod tests {
             "https://a b",
         ] {
             assert!(Endpoint::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_authority_is_a_host_and_a_port_or_nothing(text in "\\PC{0,30}") {
+            if let Some((host, port)) = split_authority(&text) {
+                let again = match port {
+                    Some(port) => format!("{host}:{port}"),
+                    None => host.clone(),
+                };
+                prop_assert_eq!(split_authority(&again), Some((host, port)));
+                prop_assert!(!text.contains(['@', '/', '?', '#', ' ', '\\', ',']));
+            }
         }
     }
 }

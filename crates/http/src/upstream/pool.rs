@@ -7,23 +7,25 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use rustls::ClientConfig;
 use tokio::time::error::Elapsed;
 
 use crate::limits::{
-    ANSWER_TIMEOUT, EFFECT_IDLE_LIMIT, IDLE_CONNECTION_LIFE, IDLE_CONNECTIONS_LIMIT,
+    ANSWER_TIMEOUT, EFFECT_IDLE_LIMIT, IDLE_CONNECTION_LIFE, IDLE_CONNECTIONS_LIMIT, UPLOAD_TIMEOUT,
 };
-use crate::upstream::dial::{Connection, RequestBody, dial};
+use crate::upload::RequestBody;
+use crate::upstream::dial::{Connection, dial};
 use crate::upstream::{AnswerBody, Endpoint};
 
 /// How often a request that never left may try another connection: more means that the upstream
 /// closes every connection as soon as it is open.
 const TRIES: usize = 3;
+
+/// Time for a connection that gave its whole answer to be ready for the next request.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is sent, which decides how fresh its connection must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,26 @@ pub(crate) enum Sending {
     Read,
     /// Anything else.
     Effect,
+    /// An effect whose body takes its time.
+    Upload,
+}
+
+impl Sending {
+    /// How long a connection may have been idle to carry it.
+    const fn idle_limit(self) -> Duration {
+        match self {
+            Self::Read => IDLE_CONNECTION_LIFE,
+            Self::Effect | Self::Upload => EFFECT_IDLE_LIMIT,
+        }
+    }
+
+    /// How long it is waited for the head of the answer.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Read | Self::Effect => ANSWER_TIMEOUT,
+            Self::Upload => UPLOAD_TIMEOUT,
+        }
+    }
 }
 
 /// What became of one request.
@@ -59,7 +81,8 @@ pub(crate) struct Pool {
 struct Kept {
     /// The one that was used last at the back.
     idle: VecDeque<Idle>,
-    shared: Option<http2::SendRequest<RequestBody>>,
+    /// One connection for all, and when it was used last.
+    shared: Option<(http2::SendRequest<RequestBody>, Instant)>,
 }
 
 /// A connection, and since when nothing is sent on it.
@@ -89,7 +112,7 @@ impl Pool {
     /// Sends `request` (origin-form target, `host` line) once.
     pub(crate) async fn send(
         self: &Arc<Self>,
-        mut request: Request<Full<Bytes>>,
+        mut request: Request<RequestBody>,
         sending: Sending,
     ) -> Sent {
         let mut why = String::new();
@@ -98,7 +121,7 @@ impl Pool {
                 Ok(connection) => connection,
                 Err(error) => return Sent::Unsent(error),
             };
-            match self.send_on(connection, request).await {
+            match self.send_on(connection, request, sending).await {
                 Tried::Over(sent) => return sent,
                 Tried::Again(unsent, error) => (request, why) = (*unsent, error),
             }
@@ -107,29 +130,33 @@ impl Pool {
     }
 
     async fn connection(&self, sending: Sending) -> Result<Connection, String> {
-        if let Some(shared) = self.shared() {
+        if let Some(shared) = self.shared(sending.idle_limit()) {
             return Ok(Connection::Http2(shared));
         }
-        let idle_limit = match sending {
-            Sending::Read => IDLE_CONNECTION_LIFE,
-            Sending::Effect => EFFECT_IDLE_LIMIT,
-        };
-        while let Some(mut idle) = self.take_idle(idle_limit) {
-            if idle.ready().await.is_ok() {
+        while let Some(mut idle) = self.take_idle(sending.idle_limit()) {
+            let ready = tokio::time::timeout(READY_TIMEOUT, idle.ready()).await;
+            if ready.is_ok_and(|ready| ready.is_ok()) {
                 return Ok(Connection::Http1(idle));
             }
         }
         let opened = dial(&self.endpoint, &self.tls).await?;
         if let Connection::Http2(shared) = &opened {
-            self.kept().shared = Some(shared.clone());
+            self.kept().shared = Some((shared.clone(), Instant::now()));
         }
         Ok(opened)
     }
 
-    fn shared(&self) -> Option<http2::SendRequest<RequestBody>> {
+    /// The shared connection, if it is in use. One that was idle for too long may be dead without our
+    /// knowing; what still runs on it goes on.
+    fn shared(&self, idle_limit: Duration) -> Option<http2::SendRequest<RequestBody>> {
         let mut kept = self.kept();
-        kept.shared.take_if(|shared| shared.is_closed());
-        kept.shared.clone()
+        let over = |(sender, used): &mut (http2::SendRequest<_>, Instant)| {
+            sender.is_closed() || used.elapsed() >= idle_limit
+        };
+        kept.shared.take_if(over);
+        let (sender, used) = kept.shared.as_mut()?;
+        *used = Instant::now();
+        Some(sender.clone())
     }
 
     /// The connection that was used last, if that is not too long ago.
@@ -170,19 +197,21 @@ impl Pool {
         self: &Arc<Self>,
         connection: Connection,
         request: Request<RequestBody>,
+        sending: Sending,
     ) -> Tried {
         match connection {
             Connection::Http1(mut sender) => {
-                let answer = in_time(sender.try_send_request(request)).await;
+                let answer = in_time(sending, sender.try_send_request(request)).await;
                 over(answer, |body| {
                     AnswerBody::new(body, Some((sender, Arc::clone(self))))
                 })
             }
             Connection::Http2(mut sender) => {
                 let request = self.for_http2(request);
-                over(in_time(sender.try_send_request(request)).await, |body| {
-                    AnswerBody::new(body, None)
-                })
+                over(
+                    in_time(sending, sender.try_send_request(request)).await,
+                    |body| AnswerBody::new(body, None),
+                )
             }
         }
     }
@@ -205,8 +234,11 @@ impl Pool {
 
 type TrySent = Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<RequestBody>>>;
 
-async fn in_time(sending: impl Future<Output = TrySent>) -> Result<TrySent, Elapsed> {
-    tokio::time::timeout(ANSWER_TIMEOUT, sending).await
+async fn in_time(
+    sending: Sending,
+    sent: impl Future<Output = TrySent>,
+) -> Result<TrySent, Elapsed> {
+    tokio::time::timeout(sending.patience(), sent).await
 }
 
 fn over(answer: Result<TrySent, Elapsed>, body: impl FnOnce(Incoming) -> AnswerBody) -> Tried {

@@ -129,6 +129,22 @@ async fn answers_are_cleaned() {
 }
 
 #[tokio::test]
+async fn a_rejected_credential_of_ours_is_not_shown_as_the_agents() {
+    let answer = "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\ncontent-length: 9\r\n\r\nbad token";
+    let (got, gateway) = through(&scripted(answer).await, "GET", "/x", &[]).await;
+    assert_eq!(got.status, 502, "{got:?}");
+    assert!(
+        !got.head.contains("www-authenticate") && !got.body.contains("bad token"),
+        "{got:?}"
+    );
+    assert!(
+        got.body.contains("no other credential helps here"),
+        "{got:?}"
+    );
+    assert!(matches!(outcome(&gateway), Outcome::Failed(_)));
+}
+
+#[tokio::test]
 async fn an_echoed_credential_is_taken_out_of_streams() {
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
         14\r\nyour token: 5f0f4d1e\r\n1f\r\n-6b0c-4b39-8f67-a0c0de000001 ok\r\n0\r\n\r\n";
@@ -175,4 +191,107 @@ async fn what_the_agent_claims_about_itself_does_not_reach_the_upstream() {
     for gone in ["forwarded", "x-hop", "tgo_"] {
         assert!(!seen.contains(gone), "{gone}: {seen}");
     }
+}
+
+#[tokio::test]
+async fn what_an_agent_began_is_brought_to_its_end_when_it_hangs_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let api = upstream("api", &format!("http://{address}"), "rest-default");
+    let gateway = gateway(pipeline(vec![api], true)).await;
+    let mut agent = TcpStream::connect(gateway.address).await.unwrap();
+    let request = format!(
+        "DELETE /api/agents/7 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    );
+    agent.write_all(request.as_bytes()).await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = [0; 4096];
+    assert!(stream.read(&mut head).await.unwrap() > 0);
+    drop(agent);
+    // Time for the gateway to see that the agent is gone.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    stream
+        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+        .await
+        .unwrap();
+    let outcome = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        loop {
+            if let Some(outcome) = gateway.pipeline.outcomes.lock().unwrap().first() {
+                return outcome.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(matches!(outcome.await, Ok(Outcome::Done(_))));
+}
+
+/// Answers requests on one connection after another, and counts connections.
+async fn keeping(answer: &'static str) -> Scripted {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                while stream.read(&mut head).await.is_ok_and(|length| length > 0) {
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    Scripted {
+        address,
+        requests: connections,
+    }
+}
+
+#[tokio::test]
+async fn connections_to_upstreams_are_used_again() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        let kept = keeping(answer).await;
+        let api = upstream("api", &format!("http://{}", kept.address), "rest-default");
+        let gateway = gateway(pipeline(vec![api], true)).await;
+        let url = format!("http://{}/api/x", gateway.address);
+        let token = format!("Authorization: Bearer {TOKEN}");
+        for _ in 0..5 {
+            curl(&[&url, "-H", &token]).await;
+        }
+        assert_eq!(kept.requests.load(Ordering::SeqCst), 1, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn events_arrive_while_the_upstream_still_sends() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let api = upstream("api", &format!("http://{address}"), "rest-default");
+    let gateway = gateway(pipeline(vec![api], true)).await;
+    let mut agent = TcpStream::connect(gateway.address).await.unwrap();
+    let request =
+        format!("GET /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    agent.write_all(request.as_bytes()).await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = [0; 4096];
+    assert!(stream.read(&mut head).await.unwrap() > 0);
+    let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\nd\r\ndata: first\n\n\r\n";
+    stream.write_all(begin.as_bytes()).await.unwrap();
+    let mut seen = String::new();
+    let reading = async {
+        while !seen.contains("data: first") {
+            let mut piece = [0; 1024];
+            let length = agent.read(&mut piece).await.unwrap();
+            assert!(length > 0, "{seen}");
+            seen.push_str(&String::from_utf8_lossy(&piece[..length]));
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), reading)
+        .await
+        .expect("the event in time");
 }

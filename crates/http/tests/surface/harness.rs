@@ -30,7 +30,11 @@ use tokio::task::JoinHandle;
 pub(crate) const TOKEN: &str = "tgo_harness1";
 
 /// Knows one credential, for every upstream.
-pub(crate) struct OneCredential(pub(crate) &'static str);
+pub(crate) struct OneCredential {
+    pub(crate) header: &'static str,
+    pub(crate) before: &'static str,
+    pub(crate) secret: &'static str,
+}
 
 impl Vault for OneCredential {
     fn authorize<'a>(
@@ -42,8 +46,8 @@ impl Vault for OneCredential {
     ) -> Later<'a, Result<AuthorizedHeaders, VaultError>> {
         let admitted = clearance.admits(upstream, exact);
         let line = (
-            "authorization".to_owned(),
-            format!("Bearer {}", self.0).into_bytes(),
+            self.header.to_owned(),
+            format!("{}{}", self.before, self.secret).into_bytes(),
         );
         Box::pin(async move {
             if admitted {
@@ -55,7 +59,7 @@ impl Vault for OneCredential {
     }
 
     fn scrub(&self, _upstream: &UpstreamName, text: &mut Vec<u8>) -> bool {
-        let secret = self.0.as_bytes();
+        let secret = self.secret.as_bytes();
         let mut found = false;
         while let Some(at) = text
             .windows(secret.len())
@@ -238,9 +242,23 @@ pub(crate) fn upstream(name: &str, url: &str, pack: &str) -> Upstream {
     }
 }
 
-/// A pipeline over these upstreams.
+/// A pipeline over these upstreams, with the account's token as the credential.
 pub(crate) fn pipeline(upstreams: Vec<Upstream>, lenient: bool) -> Arc<Direct> {
-    let vault = Arc::new(OneCredential(seed::ACCOUNT_TOKEN));
+    let account = OneCredential {
+        header: "authorization",
+        before: "Bearer ",
+        secret: seed::ACCOUNT_TOKEN,
+    };
+    pipeline_with(account, upstreams, lenient)
+}
+
+/// A pipeline over these upstreams, with this credential.
+pub(crate) fn pipeline_with(
+    credential: OneCredential,
+    upstreams: Vec<Upstream>,
+    lenient: bool,
+) -> Arc<Direct> {
+    let vault = Arc::new(credential);
     let adapter = Arc::new(HttpAdapter::new(Packs::built_in().unwrap(), vault).unwrap());
     assert_eq!(adapter.configure(upstreams), []);
     Arc::new(Direct {

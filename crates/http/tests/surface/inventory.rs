@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use standin_railway::{Running, seed};
+use standin_railway::{Config, Fault, FaultAction, Running, Standin, seed};
 use tagout_core::operation::{Attempt, Operation};
 use tagout_core::pipeline::{Adapter as _, Executed, Outcome};
 use tagout_core::resolved::{Resolved, Variant};
 
-use crate::harness::{Direct, clearance, railway};
+use crate::harness::{Direct, OneCredential, clearance, pipeline_with, railway, upstream};
 
 fn attempt(query: &str) -> Attempt {
     let body = json!({"query": query}).to_string();
@@ -173,6 +174,15 @@ async fn places_follow_from_ids() {
             "mutation { tcpProxyDelete(id: \"nothing\") }".to_owned(),
             none,
         ),
+        // A domain of another environment than the one that is named.
+        (
+            format!(
+                "mutation {{ customDomainUpdate(id: \"{}\", environmentId: \"{}\") }}",
+                seed::CUSTOM_DOMAIN,
+                seed::STAGING
+            ),
+            none,
+        ),
         (
             format!(
                 "mutation {{ volumeInstanceBackupDelete(volumeInstanceId: \"{}\", volumeInstanceBackupId: \"{}\") {{ workflowId }} }}",
@@ -265,6 +275,21 @@ fn variant<'a>(resolved: &'a Resolved, place: &str) -> &'a Variant {
             .all(|at| at.id == place)
     };
     resolved.variants.iter().find(here).unwrap()
+}
+
+#[tokio::test]
+async fn a_card_costs_few_look_ups() {
+    let (_standin, pipeline) = setting().await;
+    let query = format!(
+        "mutation {{ volumeDelete(volumeId: \"{}\") }}",
+        seed::POSTGRES_VOLUME
+    );
+    resolve(&pipeline, &query).await;
+    let first = pipeline.errands.asked.swap(0, Ordering::SeqCst);
+    resolve(&pipeline, &query).await;
+    let second = pipeline.errands.asked.load(Ordering::SeqCst);
+    // Workspaces, two lists of projects, two projects, the backups; then the backups only.
+    assert_eq!((first, second), (6, 1));
 }
 
 #[tokio::test]
@@ -438,4 +463,133 @@ async fn a_new_resource_is_found_and_many_askers_share_one_reading() {
     // One reading of everything (five look-ups), and the backups for each card.
     let asked = pipeline.errands.asked.load(Ordering::SeqCst);
     assert!(asked <= 6 + 20, "{asked} look-ups");
+}
+
+#[tokio::test]
+async fn places_can_be_listed_for_a_person_to_label() {
+    let (_standin, pipeline) = setting().await;
+    let name = "railway".parse().unwrap();
+    let places = pipeline
+        .adapter
+        .places(&name, &pipeline.errands)
+        .await
+        .unwrap();
+    assert_eq!(places.len(), 4);
+    assert!(places.iter().all(|place| place.project.is_some()));
+    let status = pipeline.adapter.probe(&name, &pipeline.errands).await;
+    assert!(status.is_ok(), "{status:?}");
+    let other = "other".parse().unwrap();
+    assert_eq!(
+        pipeline.adapter.places(&other, &pipeline.errands).await,
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_makes_everything_not_found_and_is_asked_once() {
+    let (standin, pipeline) = setting().await;
+    let fault = Fault {
+        action: FaultAction::Status(503),
+        times: 1000,
+        ..Fault::default()
+    };
+    standin.state.inject(fault);
+    let query = format!(
+        "mutation {{ volumeDelete(volumeId: \"{}\") }}",
+        seed::BLOG_VOLUME
+    );
+    let asking = (0..20).map(|_| resolve(&pipeline, &query));
+    let all = futures_util::future::join_all(asking).await;
+    assert!(
+        all.iter()
+            .all(|resolved| resolved.targets[0].places.is_empty())
+    );
+    let asked = pipeline.errands.asked.load(Ordering::SeqCst);
+    assert!(asked <= 3, "{asked} look-ups");
+}
+
+#[tokio::test]
+async fn any_kind_of_credential_has_its_inventory() {
+    let standin = Standin::spawn(Config::default()).await.unwrap();
+    for (header, before, secret, seen) in [
+        (
+            "authorization",
+            "Bearer ",
+            seed::WORKSPACE_TOKEN,
+            &[seed::STAGING][..],
+        ),
+        (
+            "project-access-token",
+            "",
+            seed::STAGING_PROJECT_TOKEN,
+            &[seed::STAGING],
+        ),
+        ("authorization", "Bearer ", "5f0f4d1e-nobody", &[]),
+    ] {
+        let url = format!("http://{}", standin.graphql_addr);
+        let credential = OneCredential {
+            header,
+            before,
+            secret,
+        };
+        let pipeline = pipeline_with(
+            credential,
+            vec![upstream("railway", &url, "railway")],
+            false,
+        );
+        // A project token sees the project, and the backups of its own environment only.
+        let query = format!(
+            "mutation {{ serviceDelete(id: \"{}\", environmentId: \"{}\") }}",
+            seed::POSTGRES_SERVICE,
+            seed::STAGING
+        );
+        let resolved = resolve(&pipeline, &query).await;
+        let places = places(&resolved, 0);
+        assert!(
+            seen.iter().all(|id| places.iter().any(|place| place == id)),
+            "{header} {places:?}"
+        );
+        assert_eq!(seen.is_empty(), places.is_empty(), "{header} {places:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_loses_nothing_counts_nothing() {
+    let (_standin, pipeline) = setting().await;
+    let query = format!(
+        "mutation {{ serviceInstanceRedeploy(serviceId: \"{}\", environmentId: \"{}\") }}",
+        seed::POSTGRES_SERVICE,
+        seed::STAGING
+    );
+    let resolved = resolve(&pipeline, &query).await;
+    assert_eq!(places(&resolved, 0), [seed::STAGING]);
+    assert!(resolved.targets[0].counts.is_empty() && resolved.targets[0].facts.is_empty());
+}
+
+#[tokio::test]
+async fn what_the_agent_just_made_is_found() {
+    let (_standin, pipeline) = setting().await;
+    let warm = format!(
+        "mutation {{ volumeDelete(volumeId: \"{}\") }}",
+        seed::BLOG_VOLUME
+    );
+    resolve(&pipeline, &warm).await;
+    let create = format!(
+        "mutation {{ volumeCreate(input: {{projectId: \"{}\", environmentId: \"{}\", mountPath: \"/data\"}}) {{ id }} }}",
+        seed::PROJECT,
+        seed::STAGING
+    );
+    let create = pipeline.adapter.classify(&attempt(&create)).unwrap();
+    let made = pipeline
+        .adapter
+        .execute(clearance(&create), &create)
+        .await
+        .reply
+        .unwrap();
+    let body = made.body.collect().await.unwrap().to_bytes();
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    let id = answer["data"]["volumeCreate"]["id"].as_str().unwrap();
+    let delete = format!("mutation {{ volumeDelete(volumeId: \"{id}\") }}");
+    let resolved = resolve(&pipeline, &delete).await;
+    assert_eq!(places(&resolved, 0), [seed::STAGING]);
 }

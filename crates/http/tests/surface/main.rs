@@ -14,4 +14,6 @@ mod railway;
 #[cfg(test)]
 mod reverse;
 #[cfg(test)]
+mod upload;
+#[cfg(test)]
 mod websocket;

@@ -9,6 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use standin_railway::{Config, Running, Standin, seed};
 use tagout_http::{Authority, StopHandle, serve_forward, server_config, stop_signal};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::harness::{Direct, TOKEN, curl, gateway_with, pipeline, surface, upstream};
@@ -324,4 +325,81 @@ fn an_authority_is_for_its_hosts_only() {
     // Name constraints (2.5.29.30), and the host in them.
     assert!(contains(&[0x06, 0x03, 0x55, 0x1d, 0x1e]) && contains(b"backboard.railway.app"));
     assert!(Authority::new("no key").is_err());
+}
+
+/// Opens a tunnel by hand and speaks TLS in it, with what was promised to agents as the only trust.
+async fn in_tunnel(proxy: &Proxy) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+    let mut stream = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+    let request = format!(
+        "CONNECT backboard.railway.app:443 HTTP/1.1\r\nHost: backboard.railway.app:443\r\nProxy-Authorization: Bearer {TOKEN}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(&proxy.ca_file).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "backboard.railway.app".try_into().unwrap();
+    tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn websockets_work_in_the_tunnel_and_over_tls_to_the_upstream() {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+    let setting = setting().await;
+    let proxy = proxy(&setting).await;
+    let mut request = "wss://backboard.railway.app/graphql/v2"
+        .into_client_request()
+        .unwrap();
+    let protocol = "graphql-transport-ws".parse().unwrap();
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", protocol);
+    let stream = in_tunnel(&proxy).await;
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream)
+        .await
+        .unwrap();
+    let query = format!(
+        "subscription {{ deploymentLogs(deploymentId: \"{}\") {{ message }} }}",
+        seed::STAGING_DEPLOYMENT
+    );
+    let subscribe =
+        serde_json::json!({"id": "1", "type": "subscribe", "payload": {"query": query}});
+    socket
+        .send(Message::text(r#"{"type":"connection_init"}"#))
+        .await
+        .unwrap();
+    socket
+        .send(Message::text(subscribe.to_string()))
+        .await
+        .unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(10), socket.next()).await;
+        heard.push(next.unwrap().unwrap().unwrap().to_string());
+    }
+    assert!(
+        heard[0].contains("connection_ack") && heard[1].contains("deploymentLogs"),
+        "{heard:?}"
+    );
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
-use standin_railway::seed;
+use standin_railway::{Fault, FaultAction, seed};
 use tagout_core::pipeline::Outcome;
 
 use crate::harness::{Gateway, Got, TOKEN, curl, railway};
@@ -172,4 +172,68 @@ async fn without_leave_to_look_nothing_is_found() {
     ask(&gateway, &incident(seed::POSTGRES_VOLUME)).await;
     let held = gateway.pipeline.held.lock().unwrap();
     assert!(held[0].targets[0].places.is_empty());
+}
+
+#[tokio::test]
+async fn an_effect_without_a_proper_answer_is_unknown() {
+    for action in [
+        FaultAction::Drop,
+        FaultAction::Status(502),
+        FaultAction::Garbage,
+    ] {
+        let (standin, gateway) = railway(true).await;
+        let field = Some("volumeDelete".to_owned());
+        standin.state.inject(Fault {
+            action: action.clone(),
+            field,
+            after_effect: true,
+            ..Fault::default()
+        });
+        ask(&gateway, &incident(seed::BLOG_VOLUME)).await;
+        let outcomes = gateway.pipeline.outcomes.lock().unwrap();
+        assert!(
+            matches!(outcomes[..], [Outcome::Unknown(_)]),
+            "{action:?} {outcomes:?}"
+        );
+        let sent = standin
+            .state
+            .requests()
+            .into_iter()
+            .filter(|request| request.field == "volumeDelete");
+        assert_eq!(sent.count(), 1, "{action:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_secrets_cannot_be_taken_out_is_withheld() {
+    let (standin, gateway) = railway(false).await;
+    standin.state.inject(Fault {
+        action: FaultAction::Garbage,
+        ..Fault::default()
+    });
+    let query = format!(
+        r#"{{"query":"{{ variables(projectId: \"{}\", environmentId: \"{}\") }}"}}"#,
+        seed::PROJECT,
+        seed::PRODUCTION
+    );
+    let got = ask(&gateway, &query).await;
+    let message = got.json()["errors"][0]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(message.contains("its answer is withheld"), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_batch_gets_a_list() {
+    let (_standin, gateway) = railway(false).await;
+    let delete = incident(seed::POSTGRES_VOLUME);
+    let got = ask(
+        &gateway,
+        &format!(r#"[{{"query":"{{ me {{ id }} }}"}},{delete}]"#),
+    )
+    .await;
+    let answers = got.json();
+    assert_eq!(answers.as_array().map(Vec::len), Some(2), "{got:?}");
+    assert_eq!(answers[1]["errors"][0]["extensions"]["code"], "HELD");
 }

@@ -138,6 +138,33 @@ async fn what_two_servers_could_read_differently_is_refused() {
 }
 
 #[tokio::test]
+async fn http2_is_agreed_on_in_tls_or_not_spoken() {
+    let (_standin, gateway) = railway(false).await;
+    let answer = raw(
+        gateway.address,
+        &["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"],
+    )
+    .await;
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_agents_user_is_looked_up() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (_standin, gateway) = railway(false).await;
+    let url = format!("http://{}/railway/x", gateway.address);
+    let token = format!("Authorization: Bearer {TOKEN}");
+    curl(&[&url, "-H", &token]).await;
+    let own = std::fs::metadata("/proc/self").unwrap().uid();
+    let peers = gateway.pipeline.peers.lock().unwrap();
+    assert_eq!(peers[0].uid, Some(own));
+    assert!(peers[0].address.ip().is_loopback());
+}
+
+#[tokio::test]
 async fn what_is_too_long_is_refused_before_it_is_read() {
     let (_standin, gateway) = railway(false).await;
     let token = format!("Authorization: Bearer {TOKEN}");

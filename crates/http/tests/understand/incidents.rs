@@ -416,6 +416,11 @@ fn secrets_are_found_at_any_depth_by_their_names_in_the_answer() {
             vec!["data.p.es.edges.n.config.*"],
         ),
         (
+            "{ environmentStagedChanges(environmentId: \"e\") { patch p: patch(decryptVariables: false) } }",
+            json!({}),
+            vec!["data.environmentStagedChanges.patch.*"],
+        ),
+        (
             "{ deploymentSnapshot(deploymentId: \"d\") { x: variables } }",
             json!({}),
             vec!["data.deploymentSnapshot.x.*"],

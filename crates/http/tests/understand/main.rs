@@ -8,6 +8,7 @@
     reason = "what fails here fails a test"
 )]
 
+mod conditions;
 mod explain;
 mod incidents;
 mod oracle;
@@ -19,3 +20,4 @@ mod requests;
 mod rest;
 mod rewrite;
 mod rewrites;
+mod secrets;

@@ -72,6 +72,7 @@ pub(crate) fn person(number: u64) -> Person {
     Person {
         id: person_id(number),
         name: "Ada \u{202e}".into(),
+        since: UnixMs(number),
         authenticators: vec![Authenticator {
             id: authenticator_id(number),
             credential: format!("credential {number}"),

@@ -146,7 +146,8 @@ impl Accepted<'_> {
                     public_key,
                     sign_count: 0,
                 };
-                people::enrol(self.tx, &person, &name, &authenticator, self.proposal)
+                let at = self.acceptance.at;
+                people::enrol(self.tx, &person, &name, &authenticator, self.proposal, at)
             }
         }
     }

@@ -3,9 +3,10 @@
 use rusqlite::{Row, Transaction};
 use tagout_core::ids::{AuthenticatorId, PersonId, ProposalId};
 use tagout_core::store::{Authenticator, Person, StoreError};
+use tagout_core::time::UnixMs;
 use tagout_core::untrusted::Untrusted;
 
-use super::columns::{all, count, first, get_number, get_word, run, word};
+use super::columns::{all, count, first, get_ms, get_number, get_word, ms, run, word};
 use super::failure::Failure;
 
 pub(crate) fn every(tx: &Transaction<'_>) -> Result<Vec<Person>, Failure> {
@@ -13,6 +14,7 @@ pub(crate) fn every(tx: &Transaction<'_>) -> Result<Vec<Person>, Failure> {
         Ok(Person {
             id: get_word(row, "id")?,
             name: get_word(row, "name")?,
+            since: get_ms(row, "since")?,
             authenticators: Vec::new(),
         })
     })?;
@@ -41,7 +43,7 @@ pub(crate) fn enrol_first(tx: &Transaction<'_>, person: &Person) -> Result<(), F
     if count(tx, "SELECT count(*) FROM people", &[])? > 0 {
         return Err(StoreError::Settled("enrolled".to_owned()).into());
     }
-    add(tx, &person.id, &person.name)?;
+    add(tx, &person.id, &person.name, person.since)?;
     for authenticator in &person.authenticators {
         add_authenticator(tx, &person.id, authenticator, None)?;
     }
@@ -55,16 +57,22 @@ pub(crate) fn enrol(
     name: &Untrusted,
     authenticator: &Authenticator,
     proposal: &ProposalId,
+    at: UnixMs,
 ) -> Result<(), Failure> {
     if !is_enrolled(tx, person)? {
-        add(tx, person, name)?;
+        add(tx, person, name, at)?;
     }
     add_authenticator(tx, person, authenticator, Some(proposal))
 }
 
-fn add(tx: &Transaction<'_>, id: &PersonId, name: &Untrusted) -> Result<(), Failure> {
-    let sql = "INSERT INTO people (id, name) VALUES (?1, ?2)";
-    run(tx, sql, &[&id.as_str(), &word(name)?])?;
+fn add(
+    tx: &Transaction<'_>,
+    id: &PersonId,
+    name: &Untrusted,
+    since: UnixMs,
+) -> Result<(), Failure> {
+    let sql = "INSERT INTO people (id, name, since) VALUES (?1, ?2, ?3)";
+    run(tx, sql, &[&id.as_str(), &word(name)?, &ms(since)])?;
     Ok(())
 }
 

@@ -20,7 +20,8 @@ pub(crate) fn run(path: &Path, args: &InitArgs) -> anyhow::Result<Exit> {
         None => key::default_path()?,
     };
     let key_file = std::path::absolute(key_file)?;
-    let base = std::path::absolute(path.parent().unwrap_or(Path::new(".")))?;
+    let path_now = std::path::absolute(path)?;
+    let base = path_now.parent().unwrap_or(Path::new("/"));
     let data = base.join(&args.data);
     if key_file.starts_with(&data) {
         bail!(

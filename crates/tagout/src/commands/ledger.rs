@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use serde_json::Value;
 use tagout_engine::Settings;
 use tagout_ledger::verify::{VerifyRequest, verify};
-use tagout_ledger::{NoteVerifier, SignedCheckpoint, StoredLog, export, exported};
+use tagout_ledger::{BodyHash, BodyStore, NoteVerifier, SignedCheckpoint, StoredLog, exported};
 
 use crate::cli::LedgerCommand;
 use crate::commands::{put, say, text};
@@ -25,18 +26,32 @@ pub(crate) fn run(path: &Path, command: LedgerCommand) -> anyhow::Result<Exit> {
             put(proof.trim_end());
             Ok(Exit::Ok)
         }
-        LedgerCommand::Export => {
-            export(
-                open(&config)?.entries(0..u64::MAX),
-                &mut std::io::stdout().lock(),
-            )?;
-            Ok(Exit::Ok)
-        }
+        LedgerCommand::Export { bodies } => export(&config, bodies),
         LedgerCommand::Key => {
             put(&own_key(&config)?.to_string());
             Ok(Exit::Ok)
         }
     }
+}
+
+/// Every entry; with the text beside the log where that is wanted and has not expired.
+fn export(config: &Config, with_bodies: bool) -> anyhow::Result<Exit> {
+    let bodies = BodyStore::new(&config.data.join("ledger"));
+    for entry in open(config)?.entries(0..u64::MAX) {
+        let (index, bytes) = entry?;
+        let mut shown = exported(index, &bytes);
+        let name = shown
+            .pointer("/entry/body")
+            .and_then(Value::as_str)
+            .and_then(BodyHash::parse);
+        if let (true, Some(name), Some(members)) = (with_bodies, name, shown.as_object_mut()) {
+            let body = bodies.get(&name)?;
+            let body = body.and_then(|body| serde_json::from_slice(&body).ok());
+            members.insert("body".to_owned(), body.unwrap_or_default());
+        }
+        put(&shown.to_string());
+    }
+    Ok(Exit::Ok)
 }
 
 fn own_key(config: &Config) -> anyhow::Result<NoteVerifier> {

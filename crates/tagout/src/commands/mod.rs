@@ -10,6 +10,7 @@ pub(crate) mod hold;
 pub(crate) mod init;
 pub(crate) mod label;
 pub(crate) mod ledger;
+pub(crate) mod notice;
 pub(crate) mod policy;
 pub(crate) mod upstream;
 

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde_json::Value;
 use standin_railway::{DeleteMode, seed};
-use tagout_stage::{Agent, Gateway, Person, Railway, Setting};
+use tagout_stage::{Agent, Gateway, Person, Railway, Setting, Transcript};
 
 use crate::demo::narrator::Narrator;
 
@@ -41,7 +41,7 @@ impl Cast {
             ..Setting::default()
         };
         let program = std::env::current_exe().context("this program can't find itself")?;
-        let (gateway, mut person) = Gateway::start_with_person(&program, setting)?;
+        let (gateway, mut person) = Gateway::start_with_person(&program, &setting)?;
         narrator.say("The gateway runs, and Ada has enrolled a passkey (a virtual one, for the demo). She accepts the upstream, what its environments mean, and two connections.");
         register(&gateway, &mut person, &railway.url())?;
         let domains_agent = agent(&gateway, &mut person, DOMAINS)?;
@@ -104,9 +104,12 @@ fn register(gateway: &Gateway, person: &mut Person, url: &str) -> anyhow::Result
 }
 
 fn agent(gateway: &Gateway, person: &mut Person, rights: &str) -> anyhow::Result<Agent> {
-    let (_, token) = gateway.connect(person, Some(rights))?;
+    let (connection, token) = gateway.connect(person, Some(rights))?;
+    let transcript = Transcript::default();
     Ok(Agent {
         token,
+        connection,
         gateway: gateway.agents(),
+        transcript,
     })
 }

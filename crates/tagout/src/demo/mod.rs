@@ -10,7 +10,8 @@ mod narrator;
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
 
 use crate::cli::DemoArgs;
 use crate::demo::cast::Cast;
@@ -33,18 +34,67 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
         "production did not survive the demo; please report this"
     );
     if !args.fast && !args.json {
-        leave_open(&cast, &narrator)?;
+        leave_open(&mut cast, &narrator)?;
     }
     Ok(Exit::Ok)
 }
 
-/// One more request waits in the console until the viewer ends the demo.
-fn leave_open(cast: &Cast, narrator: &Narrator) -> anyhow::Result<()> {
-    let heard = cast
-        .staging_agent
-        .graphql(&acts::delete_volume(standin_railway::seed::BLOG_VOLUME))?;
-    narrator.open_console(&cast.gateway.origin(), heard.hold().as_deref());
+/// How often the demo looks whether the viewer has done something.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// One more request waits; the viewer joins by invitation and decides it. The console stays open until
+/// the demo is ended.
+fn leave_open(cast: &mut Cast, narrator: &Narrator) -> anyhow::Result<()> {
+    let document = acts::delete_volume(standin_railway::seed::BLOG_VOLUME);
+    let heard = cast.staging_agent.graphql(&document)?;
+    let hold = heard.hold().context("nothing is held")?;
+    let invitation = cast.person.post("/api/v1/invitations", &json!({}))?;
+    let link = invitation
+        .pointer("/link")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    narrator.your_turn(link);
     loop {
-        std::thread::sleep(Duration::from_secs(3600));
+        std::thread::sleep(LOOK);
+        welcome(cast, narrator)?;
+        if let Some(state) = decided(cast, &hold)? {
+            narrator.say(&format!("You decided: {state}. The agent asks again:"));
+            narrator.heard(&document, &cast.staging_agent.graphql(&document)?);
+            narrator.say("The console stays open. Ctrl-C ends the demo and removes everything.");
+            return stay(cast, narrator);
+        }
     }
+}
+
+fn stay(cast: &mut Cast, narrator: &Narrator) -> anyhow::Result<()> {
+    loop {
+        std::thread::sleep(LOOK);
+        welcome(cast, narrator)?;
+    }
+}
+
+/// Ada accepts whoever joins by her invitation.
+fn welcome(cast: &mut Cast, narrator: &Narrator) -> anyhow::Result<()> {
+    let open = cast.person.get("/api/v1/proposals")?;
+    for proposal in open.as_array().into_iter().flatten() {
+        let joins = proposal
+            .pointer("/change/change")
+            .is_some_and(|kind| kind == "authenticator");
+        let id = proposal.pointer("/id").and_then(Value::as_str);
+        if let (true, Some(id)) = (joins, id) {
+            cast.person.accept(id)?;
+            narrator.say("Ada accepts you. Sign in with your passkey and decide.");
+        }
+    }
+    Ok(())
+}
+
+/// What became of a hold, once it does not wait any more.
+fn decided(cast: &Cast, hold: &str) -> anyhow::Result<Option<String>> {
+    let found = cast.person.get(&format!("/api/v1/holds/{hold}"))?;
+    let state = found
+        .pointer("/state")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    Ok((state != "pending").then(|| state.to_owned()))
 }

@@ -128,10 +128,9 @@ impl Narrator {
         self.event("end", &members, &text);
     }
 
-    pub(crate) fn open_console(&self, origin: &str, hold: Option<&str>) {
-        let hold = hold.unwrap_or_default();
+    pub(crate) fn your_turn(&self, link: &str) {
         self.say(&format!(
-            "\nOne more request waits ({hold}). The console stays open at {origin} until you press Ctrl-C."
+            "\n── Your turn ──\nOne more request waits. Join in a browser on this machine, with a passkey of your own (ten minutes):\n\n    {link}\n\nCtrl-C ends the demo."
         ));
     }
 }

@@ -8,6 +8,7 @@ use tagout_core::operation::Exact;
 use tagout_core::permit::Errand;
 use tagout_core::pipeline::{Errands, Throttled, Vault};
 
+use super::backups::Listed;
 use crate::execute::{NotWhole, Sender, read_whole};
 use crate::limits::{ANSWER_LIMIT_BYTES, LOOK_UP_TIMEOUT};
 use crate::message::Message;
@@ -25,6 +26,8 @@ pub(crate) struct LookUp<'a> {
     pub(crate) vault: &'a dyn Vault,
     /// Gives leave.
     pub(crate) errands: &'a dyn Errands,
+    /// What was listed already during this resolution.
+    pub(crate) listed: &'a Listed,
 }
 
 /// Why a look-up found nothing.
@@ -36,8 +39,8 @@ pub(crate) enum NotFound {
     /// No answer.
     #[error("the look-up got no answer: {0}")]
     NoAnswer(String),
-    /// An answer without all that was asked for.
-    #[error("the provider did not answer the look-up: {0}")]
+    /// The provider says that it is not there, or not for us to see.
+    #[error("the provider does not show it: {0}")]
     Refused(String),
     /// An answer of another shape than the documented one.
     #[error("the look-up's answer is not understood: {0}")]
@@ -61,18 +64,8 @@ impl LookUp<'_> {
         variables: Value,
     ) -> Result<T, NotFound> {
         let answer = self.answer(query, &variables).await?;
-        if let Some(errors) = answer
-            .get("errors")
-            .and_then(Value::as_array)
-            .filter(|errors| !errors.is_empty())
-        {
-            let message = errors
-                .first()
-                .and_then(|error| error.get("message"))
-                .and_then(Value::as_str);
-            return Err(NotFound::Refused(
-                message.unwrap_or("no message").escape_debug().to_string(),
-            ));
+        if let Some(error) = first_error(&answer) {
+            return Err(error);
         }
         let data = answer.get("data").cloned().unwrap_or_default();
         serde_json::from_value(data).map_err(|error| NotFound::NotUnderstood(error.to_string()))
@@ -98,6 +91,26 @@ impl LookUp<'_> {
         let body = body.map_err(|_| NotFound::NoAnswer("no answer in time".to_owned()))??;
         serde_json::from_slice(&body).map_err(|error| NotFound::NotUnderstood(error.to_string()))
     }
+}
+
+/// The provider's own words for what our credential may not see, or what is not there (any more). Any
+/// other error is taken for a failure of the provider, and never for an answer.
+const NOT_VISIBLE: [&str; 2] = ["not authorized", "not found"];
+
+fn first_error(answer: &Value) -> Option<NotFound> {
+    let error = answer.get("errors")?.as_array()?.first()?;
+    let text = error
+        .get("message")
+        .and_then(Value::as_str)
+        .unwrap_or("no message");
+    let lower = text.to_ascii_lowercase();
+    let shown = text.escape_debug().to_string();
+    let is_answer = NOT_VISIBLE.iter().any(|words| lower.contains(words));
+    Some(if is_answer {
+        NotFound::Refused(shown)
+    } else {
+        NotFound::NoAnswer(shown)
+    })
 }
 
 fn message(query: &str, variables: &Value) -> Message {

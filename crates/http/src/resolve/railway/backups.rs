@@ -1,7 +1,8 @@
 //! How many backups would go with a volume: they live on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -19,18 +20,47 @@ pub(crate) struct Backup {
     pub(crate) created_at: String,
 }
 
+/// The backups that were listed during one resolution, by instance: targets and variants speak of the
+/// same instances, and the provider limits how often it may be asked.
+#[derive(Debug, Default)]
+pub(crate) struct Listed(Mutex<HashMap<String, Vec<Backup>>>);
+
+impl Listed {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Backup>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The backups of these volume instances.
 pub(crate) async fn backups_of(
     look_up: LookUp<'_>,
     instance_ids: &[&str],
 ) -> Result<Vec<Backup>, NotFound> {
-    let mut backups = Vec::new();
-    for chunk in instance_ids.chunks(INSTANCES_PER_REQUEST) {
+    let missing: Vec<&str> = {
+        let listed = look_up.listed.lock();
+        instance_ids
+            .iter()
+            .copied()
+            .filter(|id| !listed.contains_key(*id))
+            .collect()
+    };
+    for chunk in missing.chunks(INSTANCES_PER_REQUEST) {
         let (query, variables) = request(chunk);
-        let lists: BTreeMap<String, Vec<Backup>> = look_up.ask(&query, variables).await?;
-        backups.extend(lists.into_values().flatten());
+        let mut lists: BTreeMap<String, Vec<Backup>> = look_up.ask(&query, variables).await?;
+        for (index, id) in chunk.iter().enumerate() {
+            let list = lists.remove(&format!("b{index}"));
+            let list =
+                list.ok_or_else(|| NotFound::NotUnderstood("a list is missing".to_owned()))?;
+            look_up.listed.lock().insert((*id).to_owned(), list);
+        }
     }
-    Ok(backups)
+    let listed = look_up.listed.lock();
+    Ok(instance_ids
+        .iter()
+        .filter_map(|id| listed.get(*id))
+        .flatten()
+        .cloned()
+        .collect())
 }
 
 /// One aliased list for each instance.

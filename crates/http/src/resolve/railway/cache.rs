@@ -28,6 +28,8 @@ const LISTING_LIFE: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     current: Mutex<Option<Arc<Inventory>>>,
+    /// When something was last sent that may have changed what is there.
+    changed_at: Mutex<Option<Instant>>,
     /// Held while somebody reads. Holds when reading failed last, and why.
     reading: tokio::sync::Mutex<Option<(Instant, NotFound)>>,
 }
@@ -55,7 +57,7 @@ impl Cache {
     ) -> Result<Arc<Inventory>, NotFound> {
         if let Some(inventory) = self
             .current()
-            .filter(|held| is_enough(held, wanted, asked_at))
+            .filter(|held| self.is_enough(held, wanted, asked_at))
         {
             return Ok(inventory);
         }
@@ -78,15 +80,55 @@ impl Cache {
         wanted: &BTreeSet<&str>,
         asked_at: Instant,
     ) -> Result<Arc<Inventory>, NotFound> {
-        let mut inventory = match self.current().filter(|held| knows(held, wanted, asked_at)) {
+        let mut inventory = match self
+            .current()
+            .filter(|held| self.knows(held, wanted, asked_at))
+        {
             Some(inventory) => inventory,
             None => self.keep(read_all(look_up).await?),
         };
-        for id in stale_projects(&inventory, wanted, asked_at) {
+        for id in self.stale(&inventory, wanted, asked_at) {
             let project = read_project(look_up, &id).await?;
             inventory = self.keep(inventory.with(project));
         }
         Ok(inventory)
+    }
+
+    /// Something was sent that may have changed what is there: what was read before is old.
+    pub(crate) fn has_changed(&self) {
+        let mut changed_at = self
+            .changed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *changed_at = Some(Instant::now());
+    }
+
+    fn changed_at(&self) -> Option<Instant> {
+        *self
+            .changed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether every id is there, or the reading is so new that what is not there does not exist. What
+    /// was made since, by an operation that we sent, may exist.
+    fn knows(&self, held: &Inventory, wanted: &BTreeSet<&str>, at: Instant) -> bool {
+        let age = at.saturating_duration_since(held.listed_at);
+        if wanted.is_empty() {
+            return age < LISTING_LIFE;
+        }
+        let changed = self.changed_at();
+        let is_whole = changed.is_none_or(|changed| held.listed_at > changed);
+        (age < MISS_REST && is_whole) || wanted.iter().all(|id| held.owner(id).is_some())
+    }
+
+    /// The projects of these ids that were read too long ago, or before the last change.
+    fn stale(&self, held: &Inventory, wanted: &BTreeSet<&str>, at: Instant) -> BTreeSet<String> {
+        stale_projects(held, wanted, at, self.changed_at())
+    }
+
+    fn is_enough(&self, held: &Inventory, wanted: &BTreeSet<&str>, at: Instant) -> bool {
+        self.knows(held, wanted, at) && self.stale(held, wanted, at).is_empty()
     }
 
     fn current(&self) -> Option<Arc<Inventory>> {
@@ -106,30 +148,30 @@ impl Cache {
 async fn read_all(look_up: LookUp<'_>) -> Result<Inventory, NotFound> {
     let listed_at = Instant::now();
     let ids = project_ids(look_up).await?;
-    Ok(Inventory::new(
-        read_projects(look_up, ids).await?,
-        listed_at,
-    ))
+    let (mut projects, mut is_complete) = (Vec::new(), true);
+    for id in ids {
+        match read_project(look_up, &id).await {
+            Ok(project) => projects.push(project),
+            // One that may not be seen, or is just being deleted. What is in it is not found.
+            Err(NotFound::Refused(_)) => is_complete = false,
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(Inventory::new(projects, listed_at, is_complete))
 }
 
-fn is_enough(held: &Inventory, wanted: &BTreeSet<&str>, at: Instant) -> bool {
-    knows(held, wanted, at) && stale_projects(held, wanted, at).is_empty()
-}
-
-/// Whether every id is there, or the reading is so new that what is not there does not exist.
-fn knows(held: &Inventory, wanted: &BTreeSet<&str>, at: Instant) -> bool {
-    let age = at.saturating_duration_since(held.listed_at);
-    let rest = if wanted.is_empty() {
-        LISTING_LIFE
-    } else {
-        MISS_REST
+/// The projects of these ids that were read too long ago, or before `changed_at`.
+fn stale_projects(
+    held: &Inventory,
+    wanted: &BTreeSet<&str>,
+    at: Instant,
+    changed_at: Option<Instant>,
+) -> BTreeSet<String> {
+    let is_stale = |read_at: Instant| {
+        at.saturating_duration_since(read_at) >= FRESH
+            || changed_at.is_some_and(|changed| read_at <= changed)
     };
-    age < rest || (!wanted.is_empty() && wanted.iter().all(|id| held.owner(id).is_some()))
-}
-
-/// The projects of these ids that were read too long ago.
-fn stale_projects(held: &Inventory, wanted: &BTreeSet<&str>, at: Instant) -> BTreeSet<String> {
     let owners = wanted.iter().filter_map(|id| held.owner(id));
-    let stale = owners.filter(|project| at.saturating_duration_since(project.read_at) >= FRESH);
+    let stale = owners.filter(|project| is_stale(project.read_at));
     stale.map(|project| project.id.clone()).collect()
 }

@@ -49,27 +49,28 @@ struct OfProject {
 /// The ids of all projects: of the account, and of each workspace that an account's or workspace's
 /// token can see; or the one project of a project token.
 pub(crate) async fn project_ids(look_up: LookUp<'_>) -> Result<BTreeSet<String>, NotFound> {
-    let workspaces = workspaces(look_up).await?;
-    let own = in_workspace(look_up, None).await;
-    let mut ids = match (own, workspaces.is_empty()) {
-        (Ok(ids), _) => ids,
-        (Err(NotFound::Refused(_)), false) => BTreeSet::new(),
-        (Err(NotFound::Refused(_)), true) => return of_project_token(look_up).await,
-        (Err(other), _) => return Err(other),
-    };
-    for workspace in workspaces {
+    let mut ids = visible(in_workspace(look_up, None).await)?;
+    for workspace in workspaces(look_up).await? {
         ids.extend(in_workspace(look_up, Some(&workspace.id)).await?);
+    }
+    if ids.is_empty() {
+        ids = visible(of_project_token(look_up).await)?;
     }
     Ok(ids)
 }
 
+/// What our credential may not see is not there for it.
+fn visible<T: Default>(answer: Result<T, NotFound>) -> Result<T, NotFound> {
+    match answer {
+        Err(NotFound::Refused(_)) => Ok(T::default()),
+        answer => answer,
+    }
+}
+
 /// None for a token that is not an account's or workspace's.
 async fn workspaces(look_up: LookUp<'_>) -> Result<Vec<Node>, NotFound> {
-    match look_up.ask::<Workspaces>(WORKSPACES, json!({})).await {
-        Ok(found) => Ok(found.api_token.workspaces),
-        Err(NotFound::Refused(_)) => Ok(Vec::new()),
-        Err(other) => Err(other),
-    }
+    let found = look_up.ask::<Workspaces>(WORKSPACES, json!({})).await;
+    visible(found.map(|found| found.api_token.workspaces))
 }
 
 async fn in_workspace(

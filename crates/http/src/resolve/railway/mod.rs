@@ -28,8 +28,9 @@ use tagout_core::resolved::{Resolved, Target};
 
 use crate::adapter::HttpAdapter;
 use crate::upstream::Registered;
-pub(crate) use ask::LookUp;
+use ask::LookUp;
 use asked::fields;
+use backups::Listed;
 pub(crate) use cache::Cache;
 use inventory::Inventory;
 pub(crate) use staged::is_blind;
@@ -42,10 +43,12 @@ pub(crate) async fn resolve(
     operation: Operation,
     errands: &dyn Errands,
 ) -> Resolved {
+    let listed = Listed::default();
     let look_up = LookUp {
         to,
         vault: adapter.vault().as_ref(),
         errands,
+        listed: &listed,
     };
     let operation = match is_blind(&operation) {
         false => operation,
@@ -67,7 +70,17 @@ pub(crate) async fn resolve(
 
 /// Every environment that our credential can see, for a person to label. `None` when they could not be
 /// looked up.
-pub(crate) async fn places(look_up: LookUp<'_>) -> Option<Vec<Place>> {
+pub(crate) async fn places(
+    adapter: &HttpAdapter,
+    to: &Registered,
+    errands: &dyn Errands,
+) -> Option<Vec<Place>> {
+    let look_up = LookUp {
+        to,
+        vault: adapter.vault().as_ref(),
+        errands,
+        listed: &Listed::default(),
+    };
     let inventory = look_up
         .to
         .inventory

@@ -20,7 +20,7 @@ struct Concerned<'a> {
     name: Option<Untrusted>,
     places: Vec<Place>,
     /// The volume instances whose data goes with it.
-    instances: Vec<&'a Instance>,
+    instances: Vec<(&'a Project, &'a Instance)>,
     counts: Vec<Count>,
     facts: Vec<Fact>,
 }
@@ -36,48 +36,41 @@ impl Concerned<'_> {
         }
     }
 
-    fn count_instances(&mut self) {
-        if self.instances.is_empty() {
-            return;
+    fn named(name: &str, places: Vec<Place>) -> Self {
+        Self {
+            name: Some(Untrusted::from(name)),
+            ..Self::at(places)
         }
-        let bytes = self
-            .instances
+    }
+
+    /// Counts what would be lost: the volumes' instances, their bytes, and their backups.
+    async fn measure(&mut self, look_up: LookUp<'_>) -> Result<(), NotFound> {
+        if self.instances.is_empty() {
+            return Ok(());
+        }
+        let instances = self.instances.iter().map(|(_, instance)| instance);
+        let bytes = instances.clone().map(|instance| instance.used_bytes).sum();
+        let ids: Vec<&str> = instances.map(|instance| instance.id.as_str()).collect();
+        let backups = backups_of(look_up, &ids).await?;
+        let latest = backups
             .iter()
-            .map(|instance| instance.used_bytes)
-            .sum();
+            .map(|backup| backup.created_at.as_str())
+            .max();
         self.counts.push(count("instances", self.instances.len()));
         self.counts.push(Count {
             of: "bytes".to_owned(),
             count: bytes,
             provenance: Provenance::Resolved,
         });
-    }
-
-    async fn count_backups(&mut self, look_up: LookUp<'_>) -> Result<(), NotFound> {
-        if self.instances.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<&str> = self
-            .instances
-            .iter()
-            .map(|instance| instance.id.as_str())
-            .collect();
-        let backups = backups_of(look_up, &ids).await?;
         self.counts.push(count("backups", backups.len()));
-        let latest = backups
-            .iter()
-            .map(|backup| backup.created_at.as_str())
-            .max();
+        self.facts.extend(
+            self.instances
+                .iter()
+                .flat_map(|(project, instance)| facts_of(project, instance)),
+        );
         self.facts
             .extend(latest.map(|latest| fact("last backup", latest)));
         Ok(())
-    }
-
-    fn named(name: &str, places: Vec<Place>) -> Self {
-        Self {
-            name: Some(Untrusted::from(name)),
-            ..Self::at(places)
-        }
     }
 }
 
@@ -98,9 +91,8 @@ pub(crate) async fn find(
     if concerned.places.is_empty() {
         return None;
     }
-    concerned.count_instances();
-    if counts_backups(on.effect) {
-        concerned.count_backups(look_up).await.ok()?;
+    if takes_away(on.effect) {
+        concerned.measure(look_up).await.ok()?;
     }
     Some(Target {
         on: on.clone(),
@@ -111,8 +103,8 @@ pub(crate) async fn find(
     })
 }
 
-/// Backups go with what is destroyed, and count where protection is taken away.
-const fn counts_backups(effect: Effect) -> bool {
+/// Data and backups go with what is destroyed, and count where protection is taken away.
+const fn takes_away(effect: Effect) -> bool {
     matches!(effect, Effect::Destroy | Effect::Unprotect)
 }
 
@@ -122,7 +114,7 @@ fn kept<'a>(inventory: &'a Inventory, on: &EffectOn) -> Option<Concerned<'a>> {
     let project = inventory.owner(id)?;
     match on.resource.kind() {
         "volume" => volume(project, id, &on.reach),
-        "volume_instance" => volume_instance(project, id),
+        "volume_instance" => volume_instance(project, id, &on.reach),
         "service" => service(project, id, &on.reach),
         "environment" => environment(project, id),
         "project" => (project.id == id).then(|| whole_project(project)),
@@ -165,12 +157,13 @@ fn volume<'a>(project: &'a Project, id: &str, reach: &Reach) -> Option<Concerned
     ))
 }
 
-fn volume_instance<'a>(project: &'a Project, id: &str) -> Option<Concerned<'a>> {
+fn volume_instance<'a>(project: &'a Project, id: &str, reach: &Reach) -> Option<Concerned<'a>> {
     let holds = |volume: &&super::inventory::Volume| {
         volume.instances.iter().any(|instance| instance.id == id)
     };
     let volume = project.volumes.iter().find(holds)?;
     let instance = volume.instances.iter().find(|instance| instance.id == id)?;
+    agreed(reach, &instance.environment_id)?;
     let places = vec![project.place(&instance.environment_id)?];
     Some(with_instances(
         Concerned::named(&volume.name, places),
@@ -229,6 +222,7 @@ async fn by_asking<'a>(
 ) -> Option<Concerned<'a>> {
     let found = elsewhere::find(look_up, inventory, on.resource.kind(), on.resource.id()).await?;
     let project = inventory.owner(&found.environment_id)?;
+    agreed(&on.reach, &found.environment_id)?;
     let mut concerned = Concerned::at(vec![project.place(&found.environment_id)?]);
     let service = project.service_name(found.service_id.as_deref());
     concerned
@@ -246,6 +240,15 @@ async fn by_asking<'a>(
     Some(concerned)
 }
 
+/// A request that names another environment than the one in which the thing is does not mean what it
+/// seems to mean.
+fn agreed(reach: &Reach, environment_id: &str) -> Option<()> {
+    match reach {
+        Reach::Environment(named) => (named == environment_id).then_some(()),
+        Reach::Everywhere => Some(()),
+    }
+}
+
 /// A backup is found through its volume's instance, which the request names, and only if it is there.
 async fn backup<'a>(
     look_up: LookUp<'_>,
@@ -258,7 +261,7 @@ async fn backup<'a>(
     let names_it = |field: &&Field<'_>| field.text("volumeInstanceBackupId") == Some(id);
     let instance_id = fields.iter().find(names_it)?.text(OF_INSTANCE)?;
     let project = inventory.owner(instance_id)?;
-    let of = volume_instance(project, instance_id)?;
+    let of = volume_instance(project, instance_id, &on.reach)?;
     let backups = backups_of(look_up, &[instance_id]).await.ok()?;
     let found = backups.iter().find(|backup| backup.id == id)?;
     let mut concerned = Concerned::at(of.places);
@@ -284,15 +287,18 @@ fn places_of<'a>(project: &Project, ids: impl Iterator<Item = &'a str>) -> Optio
 }
 
 fn with_instances<'a>(
-    mut concerned: Concerned<'a>,
+    concerned: Concerned<'a>,
     project: &'a Project,
     instances: Vec<&'a Instance>,
 ) -> Concerned<'a> {
-    for instance in &instances {
-        concerned.facts.extend(facts_of(project, instance));
+    let instances = instances
+        .into_iter()
+        .map(|instance| (project, instance))
+        .collect();
+    Concerned {
+        instances,
+        ..concerned
     }
-    concerned.instances = instances;
-    concerned
 }
 
 fn facts_of(project: &Project, instance: &Instance) -> Vec<Fact> {

@@ -1,7 +1,7 @@
 //! Argument and variable values, coerced as the provider's server would (October 2021, sections 3.5
 //! to 3.12 and 6.4.1), so that a rule sees one value for all ways to write it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Number, Value as Json};
 
@@ -9,15 +9,27 @@ use super::Misread;
 use super::document::{OperationDefinition, Type, Value};
 use crate::understand::pack::schema::{Schema, TypeDefinition};
 
-/// The declared variables of an operation; `None` for what was not given and has no default.
+/// The declared variables of an operation.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Variables(BTreeMap<String, Option<Json>>);
+pub(crate) struct Variables {
+    /// `None` for what was not given and has no default.
+    values: BTreeMap<String, Option<Json>>,
+    /// Names of those whose value is their default.
+    by_default: BTreeSet<String>,
+}
 
 impl Variables {
     /// The coerced value, or `None` if there is none. A variable must be declared.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&Json>, Misread> {
-        let declared = self.0.get(name).map(Option::as_ref);
+        let declared = self.values.get(name).map(Option::as_ref);
         declared.ok_or_else(|| Misread::UndeclaredVariable(name.to_owned()))
+    }
+
+    /// The same, without defaults: what the request brought along. Servers are known whose `@skip` and
+    /// `@include` see nothing else.
+    pub(crate) fn given(&self, name: &str) -> Result<Option<&Json>, Misread> {
+        let value = self.get(name)?;
+        Ok(value.filter(|_| !self.by_default.contains(name)))
     }
 
     /// Coerces what the request brought along for the variables that the operation declares.
@@ -26,7 +38,7 @@ impl Variables {
         given: &Map<String, Json>,
         schema: &Schema,
     ) -> Result<Self, Misread> {
-        let mut values = BTreeMap::new();
+        let mut coerced = Self::default();
         for variable in &operation.variables {
             let ty = variable.ty.base();
             schema
@@ -35,15 +47,17 @@ impl Variables {
             let value = match (given.get(&variable.name), &variable.default) {
                 (Some(value), _) => Some(of_json(value, &variable.ty, schema)?),
                 (None, Some(default)) => {
+                    coerced.by_default.insert(variable.name.clone());
                     of_literal(default, &variable.ty, schema, &Self::default())?
                 }
                 (None, None) => missing(&variable.ty, &variable.name)?,
             };
-            if values.insert(variable.name.clone(), value).is_some() {
+            let name = variable.name.clone();
+            if coerced.values.insert(name, value).is_some() {
                 return Err(Misread::Twice);
             }
         }
-        Ok(Self(values))
+        Ok(coerced)
     }
 }
 

@@ -214,7 +214,7 @@ impl<'a> Expander<'a> {
         match directive.arguments.as_slice() {
             [(name, value)] if name == "if" => match value {
                 Value::Boolean(value) => Ok(Some(*value)),
-                Value::Variable(name) => match self.variables.get(name)? {
+                Value::Variable(name) => match self.variables.given(name)? {
                     Some(Json::Bool(value)) => Ok(Some(*value)),
                     None => Ok(None),
                     Some(_) => Err(Misread::Directive),

@@ -11,6 +11,7 @@ use super::arguments;
 use super::document::{Field, Selection};
 use super::select::{Conditioned, Expander};
 use crate::understand::pack::Graphql;
+use crate::understand::pack::rule::OneOrMore;
 
 /// Levels of an answer that no honest request needs.
 const MAX_DEPTH: usize = 64;
@@ -121,8 +122,9 @@ impl<'a> Walk<'_, 'a> {
                 .keys()
                 .any(|key| key.split_once('.').is_some_and(|(_, field)| field == name));
         }
-        let conditions = secrets.get(&format!("{owner}.{name}"));
-        conditions.is_some_and(|when| when.all().iter().all(|condition| condition.holds(args)))
+        let holds = |when: &OneOrMore| when.all().iter().all(|condition| condition.holds(args));
+        let sets = secrets.get(&format!("{owner}.{name}"));
+        sets.is_some_and(|sets| sets.iter().any(holds))
     }
 }
 

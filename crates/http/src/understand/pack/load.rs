@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::cases;
 use super::condition::Path;
 use super::format::{CasesFile, GraphqlFile, PackFile, RoutesFile, SecretFile};
-use super::rule::Rule;
+use super::rule::{OneOrMore, Rule};
 use super::schema::{FieldDefinition, Schema};
 use super::{Graphql, Pack, Root};
 use crate::understand::rest::route::Route;
@@ -220,12 +220,14 @@ fn graphql(
     let mutation = root(&file.mutation, text.required("mutations.toml")?)?;
     let subscription = root(&file.subscription, text.optional("subscriptions.toml")?)?;
     check_secrets(text, &schema, secrets)?;
-    let secrets = secrets
-        .iter()
-        .map(|secret| (secret.field.clone(), secret.when.clone()));
+    let mut by_field: HashMap<String, Vec<OneOrMore>> = HashMap::new();
+    for secret in secrets {
+        let conditions = by_field.entry(secret.field.clone()).or_default();
+        conditions.push(secret.when.clone());
+    }
     Ok(Graphql {
         paths: file.paths.clone(),
-        secrets: secrets.collect(),
+        secrets: by_field,
         schema,
         query,
         mutation,

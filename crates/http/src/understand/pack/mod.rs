@@ -44,8 +44,8 @@ pub(crate) struct Graphql {
     pub(crate) query: Root,
     pub(crate) mutation: Root,
     pub(crate) subscription: Root,
-    /// By `Type.field`.
-    pub(crate) secrets: HashMap<String, OneOrMore>,
+    /// By `Type.field`: sets of conditions, one of which must hold.
+    pub(crate) secrets: HashMap<String, Vec<OneOrMore>>,
 }
 
 /// A root type and its rules by field name.

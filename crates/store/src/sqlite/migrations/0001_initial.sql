@@ -2,8 +2,9 @@
 -- JSON. `proposal` names the signed acceptance that brought a row into force.
 
 CREATE TABLE people (
-    id   TEXT PRIMARY KEY,
-    name TEXT NOT NULL
+    id    TEXT PRIMARY KEY,
+    name  TEXT NOT NULL,
+    since INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE proposals (

@@ -1,0 +1,57 @@
+//! What Tagout takes for a read changes nothing, over generated requests of every form, judged by what a
+//! server that shares no code with Tagout does with them.
+//!
+//! `TAGOUT_TEST_REQUESTS` says how many requests are tried, `TAGOUT_TEST_SEED` where their seeds begin.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what fails here fails a test"
+)]
+
+mod reads;
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use reads::hunt::{Belief, hunt};
+use tagout_core::operation::Operation;
+
+/// Requests that are tried unless the environment says otherwise.
+const REQUESTS: u64 = 20_000;
+
+/// Requests within which a wrong classifier must be caught.
+const REQUESTS_TO_CATCH: u64 = 4_000;
+
+const THREADS: u64 = 3;
+
+fn setting(name: &str, default: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.map_or(default, |text| text.parse().unwrap())
+}
+
+/// What the pipeline takes for a read: every effect only observes.
+fn only_observes(_: &Bytes, operation: &Operation) -> bool {
+    operation.effects.iter().all(|on| on.effect.only_observes())
+}
+
+#[test]
+fn what_is_taken_for_a_read_changes_nothing() {
+    let requests = setting("TAGOUT_TEST_REQUESTS", REQUESTS);
+    let first = setting("TAGOUT_TEST_SEED", 1);
+    let begun = Instant::now();
+    let tally = hunt(first..first + requests, THREADS, only_observes);
+    println!(
+        "seeds from {first}: {} requests, {} refused, {} reads sent twice; of {} others sent {} changed \
+         something; {} fields read, {} changed; {:?}",
+        tally.requests,
+        tally.refused,
+        tally.reads,
+        tally.effects_sent,
+        tally.effects_changed,
+        tally.fields_read.len(),
+        tally.fields_changed.len(),
+        begun.elapsed(),
+    );
+    assert!(tally.caught.is_empty(), "{}", tally.caught.join("\n"));
+}
