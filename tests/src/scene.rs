@@ -130,23 +130,28 @@ impl Scene {
         environment: &str,
     ) -> anyhow::Result<App> {
         let app = App::start(rows)?;
+        self.register_app(&app, mode, environment, [])?;
+        Ok(app)
+    }
+
+    /// Registers an application that agents may call by all of these names.
+    ///
+    /// # Errors
+    /// When it can't be registered or labelled.
+    pub fn register_app<'n>(
+        &mut self,
+        app: &App,
+        mode: &str,
+        environment: &str,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> anyhow::Result<()> {
         let url = app.url();
         let credential = format!("env:{APP_KEY_VARIABLE}");
-        let add = [
-            "upstream",
-            "add",
-            "--name",
-            "app",
-            "--url",
-            &url,
-            "--credential",
-            &credential,
-            "--mode",
-            mode,
-        ];
+        let mut add = vec!["upstream", "add", "--name", "app", "--url", &url];
+        add.extend(["--credential", &credential, "--mode", mode]);
+        add.extend(names.into_iter().flat_map(|name| ["--alias", name]));
         self.accepted(&add)?;
-        self.label_at("app", "app", environment)?;
-        Ok(app)
+        self.label_at("app", "app", environment)
     }
 
     /// Kills the gateway and starts it again, with `more` in its environment.

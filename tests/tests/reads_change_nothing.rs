@@ -54,4 +54,48 @@ fn what_is_taken_for_a_read_changes_nothing() {
         begun.elapsed(),
     );
     assert!(tally.caught.is_empty(), "{}", tally.caught.join("\n"));
+    // Else nothing was shown.
+    assert!(tally.reads * 3 > tally.requests, "hardly any reads");
+    assert!(
+        tally.effects_changed * 5 > tally.effects_sent,
+        "hardly any changes"
+    );
+}
+
+/// Mistakes that a classifier could make, each of which must be seen.
+const MISTAKES: [(&str, Belief); 5] = [
+    ("everything reads", |_, _| true),
+    ("what comes by GET reads", |bytes, _| {
+        bytes.starts_with(b"GET ")
+    }),
+    ("what names a query reads", |bytes, operation| {
+        only_observes(bytes, operation) || holds(bytes, b"query Op")
+    }),
+    ("the first field counts", |_, operation| {
+        let first = operation.effects.first();
+        first.is_some_and(|on| on.effect.only_observes())
+    }),
+    // A secret read is graver than a write, so what is worst does not say that nothing is written.
+    ("the worst effect counts", |_, operation| {
+        operation.worst().only_observes()
+    }),
+];
+
+fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|part| part == wanted)
+}
+
+#[test]
+fn wrong_classifiers_are_caught() {
+    for (mistake, believes) in MISTAKES {
+        let first = setting("TAGOUT_TEST_SEED", 1);
+        let begun = Instant::now();
+        let tally = hunt(first..first + REQUESTS_TO_CATCH, THREADS, believes);
+        println!(
+            "{mistake}: caught after {} requests; {:?}",
+            tally.requests,
+            begun.elapsed()
+        );
+        assert!(!tally.caught.is_empty(), "{mistake}: not caught");
+    }
 }

@@ -32,6 +32,7 @@ fn upstream(mode: Mode) -> Change {
         credential: "env:RAILWAY_TOKEN".into(),
         header: "authorization: Bearer".into(),
         ca_file: None,
+        ourselves: Vec::new(),
         mode,
     })
 }

@@ -12,6 +12,7 @@ use crate::ids::{
     AuthenticatorId, CeremonyId, ConnectionId, FreezeId, GrantId, PersonId, ProposalId,
     UpstreamName,
 };
+use crate::resource::Resource;
 use crate::rights::Rights;
 use crate::time::UnixMs;
 use crate::untrusted::Untrusted;
@@ -110,6 +111,10 @@ pub struct Upstream {
     /// A file with the certificate authority to trust for it, besides the system's.
     #[serde(default)]
     pub ca_file: Option<String>,
+    /// What Tagout itself lives on at this upstream, as `kind:id`: its service, volume, environment,
+    /// project, domain. Agents may read there and nothing else.
+    #[serde(default)]
+    pub ourselves: Vec<Resource>,
     /// How strictly it is guarded.
     #[serde(default)]
     pub mode: Mode,

@@ -155,6 +155,7 @@ mod tests {
             credential: credential.to_owned(),
             header: header.to_owned(),
             ca_file: None,
+            ourselves: Vec::new(),
             mode: Mode::Guard,
         }
     }

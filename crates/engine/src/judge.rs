@@ -11,6 +11,7 @@ use tagout_core::ids::GrantId;
 use tagout_core::operation::Operation;
 use tagout_core::proposal::Upstream;
 use tagout_core::resolved::{Labelled, Target};
+use tagout_core::resource::Resource;
 use tagout_core::rights::{Coverage, Rights};
 use tagout_core::verdict::{Safeguard, Verdict};
 use tagout_policy::{Asker, Evidence, PolicySet, Question, SafeguardSet, decide};
@@ -94,7 +95,7 @@ impl Engine {
             .zip(&places)
             .map(|(target, places)| Question {
                 mode: upstream.mode,
-                marks: target.on.marks.clone(),
+                marks: marks(upstream, target),
                 coverage: policy_coverage(
                     coverage(standing.rights(), upstream, target, places).max(terms.floor()),
                 ),
@@ -222,6 +223,20 @@ fn labelled(in_force: &InForce, upstream: &Upstream, targets: &[Target]) -> Vec<
             .collect()
     };
     targets.iter().map(labels).collect()
+}
+
+/// The pack's marks, and that it is on Tagout itself: by its own id, or in a place that is wholly ours.
+fn marks(upstream: &Upstream, target: &Target) -> Vec<Mark> {
+    let mut marks = target.on.marks.clone();
+    let own = |ours: &Resource| {
+        ours.covers(&target.on.resource)
+            || ours.id() == target.on.resource.id()
+            || target.places.iter().any(|place| place.id == ours.id())
+    };
+    if upstream.ourselves.iter().any(own) && !target.on.effect.only_observes() {
+        marks.push(Mark::Ourselves);
+    }
+    marks
 }
 
 /// The strictest label; a resource found nowhere is unknown.

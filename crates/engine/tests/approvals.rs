@@ -128,7 +128,7 @@ async fn a_wall_clock_that_is_set_back_revives_nothing() {
 async fn signatures_that_were_altered_void_the_approval() {
     for (column, from, to, why) in [
         ("approvals", "\"decision\\\":\\\"approve\\\"", "\"decision\\\":\\\"deny\\\"", ""),
-        ("approvals", "\"signature\":\"M", "\"signature\":\"N", "passkey"),
+        ("approvals", "\"signature\":\"M", "\"signature\":\"N", "signature"),
         ("body", "\"approvals\":1", "\"approvals\":0", "something else"),
         ("body", "\"backups\":5", "\"backups\":500", "something else"),
         ("body", "\"delay_ms\":0", "\"delay_ms\":1", "something else"),

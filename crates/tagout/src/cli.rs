@@ -142,6 +142,10 @@ pub(crate) struct UpstreamArgs {
     /// A file with the certificate authority to trust for it.
     #[arg(long)]
     pub(crate) ca_file: Option<String>,
+    /// What Tagout itself lives on there, as `kind:id`; agents may only read it. May be
+    /// repeated.
+    #[arg(long = "ourselves")]
+    pub(crate) ourselves: Vec<String>,
     /// How strictly it is guarded: `observe`, `guard` or `strict`.
     #[arg(long, default_value = "guard")]
     pub(crate) mode: String,

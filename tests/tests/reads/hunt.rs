@@ -109,6 +109,7 @@ struct Hunter {
     understanding: Understanding,
     believes: Belief,
     reads: Vec<Read>,
+    effects: Vec<Bytes>,
     tally: Tally,
 }
 
@@ -129,6 +130,7 @@ impl Hunter {
             understanding: Understanding::new(&Packs::built_in().unwrap(), &upstreams).unwrap(),
             believes,
             reads: Vec::new(),
+            effects: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -137,13 +139,13 @@ impl Hunter {
         for seed in seeds {
             self.one(seed);
             if self.reads.len() >= BATCH {
-                self.send_reads();
+                self.send();
             }
             if self.tally.caught.len() >= ENOUGH {
                 break;
             }
         }
-        self.send_reads();
+        self.send();
         self.tally
     }
 
@@ -164,14 +166,24 @@ impl Hunter {
                     effects: format!("{:?}", operation.effects),
                 });
             }
-            Ok(_) if seed.is_multiple_of(SENT_EFFECTS as u64) => self.send_effect(&bytes),
+            Ok(_) if seed.is_multiple_of(SENT_EFFECTS as u64) => self.effects.push(bytes),
             Ok(_) => {}
         }
     }
 
-    /// Sends what is no read. What it changes stays for a while, so that reads also meet other states.
-    fn send_effect(&mut self, bytes: &Bytes) {
+    /// Sends the reads that were put by, then the rest. What that changes stays for a while, so that reads
+    /// also meet other states than the first.
+    fn send(&mut self) {
         self.send_reads();
+        for bytes in std::mem::take(&mut self.effects) {
+            self.send_effect(&bytes);
+        }
+        if self.tally.requests.is_multiple_of(2) {
+            self.standin.state.reset();
+        }
+    }
+
+    fn send_effect(&mut self, bytes: &Bytes) {
         let before = self.standin.state.requests().len();
         self.wire.send(bytes);
         let records = self.standin.state.requests();
@@ -180,12 +192,9 @@ impl Hunter {
         self.tally.effects_sent += 1;
         self.tally.effects_changed += usize::from(!changed.is_empty());
         self.tally.fields_changed.extend(changed);
-        if records.len() > 200 {
-            self.standin.state.reset();
-        }
     }
 
-    /// Sends the reads that were put by, each in both forms, and looks whether anything changed.
+    /// Sends each read in both forms, and looks whether anything changed.
     fn send_reads(&mut self) {
         let reads = std::mem::take(&mut self.reads);
         if reads.is_empty() {

@@ -35,10 +35,6 @@ impl Ty {
             Self::List(inner) | Self::NonNull(inner) => inner.base(),
         }
     }
-
-    pub(crate) const fn is_needed(&self) -> bool {
-        matches!(self, Self::NonNull(_))
-    }
 }
 
 impl fmt::Display for Ty {

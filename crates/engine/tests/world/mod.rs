@@ -32,21 +32,21 @@ use tagout_engine::{
 use tagout_ledger::{Ledger, NoteSigner, Options};
 use tagout_store::SqliteStore;
 
-pub use people::Player;
-pub use upstream::{Fault, TestAdapter, Upstream};
+pub(crate) use people::Player;
+pub(crate) use upstream::{Fault, TestAdapter, Upstream};
 
-pub const RP_ID: &str = "tagout.test";
-pub const ORIGIN: &str = "https://tagout.test";
-pub const HOUR_MS: u64 = 60 * 60 * 1000;
+pub(crate) const RP_ID: &str = "tagout.test";
+pub(crate) const ORIGIN: &str = "https://tagout.test";
+pub(crate) const HOUR_MS: u64 = 60 * 60 * 1000;
 
 /// A clock with two hands that are moved by hand.
-pub struct HandClock {
+pub(crate) struct HandClock {
     wall: AtomicU64,
     monotonic: AtomicU64,
 }
 
 impl HandClock {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             wall: AtomicU64::new(1_777_000_000_000),
             monotonic: AtomicU64::new(1000),
@@ -54,21 +54,21 @@ impl HandClock {
     }
 
     /// Time passes.
-    pub fn pass_ms(&self, ms: u64) {
+    pub(crate) fn pass_ms(&self, ms: u64) {
         self.wall.fetch_add(ms, Ordering::SeqCst);
         self.monotonic.fetch_add(ms, Ordering::SeqCst);
     }
 
-    pub fn wall_ms(&self) -> u64 {
+    pub(crate) fn wall_ms(&self) -> u64 {
         self.wall.load(Ordering::SeqCst)
     }
 
     /// Somebody sets the wall clock.
-    pub fn set_back_ms(&self, ms: u64) {
+    pub(crate) fn set_back_ms(&self, ms: u64) {
         self.wall.fetch_sub(ms, Ordering::SeqCst);
     }
 
-    pub fn set_forward_ms(&self, ms: u64) {
+    pub(crate) fn set_forward_ms(&self, ms: u64) {
         self.wall.fetch_add(ms, Ordering::SeqCst);
     }
 }
@@ -85,7 +85,7 @@ impl Clock for HandClock {
 
 /// Keeps the notices.
 #[derive(Default)]
-pub struct Told(pub Mutex<Vec<Notice>>);
+pub(crate) struct Told(pub(crate) Mutex<Vec<Notice>>);
 
 impl Notify for Told {
     fn notify(&self, notice: Notice) {
@@ -94,12 +94,12 @@ impl Notify for Told {
 }
 
 /// What may be set before an engine starts.
-pub struct Plan {
-    pub faults: Faults,
-    pub wait_on_wire_ms: u64,
-    pub own_uid: Option<u32>,
-    pub must_extend: bool,
-    pub look_ups: u32,
+pub(crate) struct Plan {
+    pub(crate) faults: Faults,
+    pub(crate) wait_on_wire_ms: u64,
+    pub(crate) own_uid: Option<u32>,
+    pub(crate) must_extend: bool,
+    pub(crate) look_ups: u32,
 }
 
 impl Default for Plan {
@@ -115,26 +115,26 @@ impl Default for Plan {
 }
 
 /// An engine and everything around it.
-pub struct World {
-    pub engine: Arc<Engine>,
-    pub lane: Arc<Lane<TestAdapter>>,
-    pub upstream: Arc<Upstream>,
-    pub store: Arc<SqliteStore>,
-    pub clock: Arc<HandClock>,
-    pub told: Arc<Told>,
-    pub ledger: Ledger,
-    pub disk_is_full: Arc<AtomicBool>,
-    pub folder: PathBuf,
+pub(crate) struct World {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) lane: Arc<Lane<TestAdapter>>,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) told: Arc<Told>,
+    pub(crate) ledger: Ledger,
+    pub(crate) disk_is_full: Arc<AtomicBool>,
+    pub(crate) folder: PathBuf,
     /// Removed with the last world in it; absent where somebody else owns the folder.
     home: Option<tempfile::TempDir>,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Plan::default()).await
     }
 
-    pub async fn with(plan: Plan) -> Self {
+    pub(crate) async fn with(plan: Plan) -> Self {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().to_owned();
         let mut world = Self::open(&folder, HandClock::new(), plan).await.unwrap();
@@ -142,7 +142,7 @@ impl World {
         world
     }
 
-    pub async fn open(
+    pub(crate) async fn open(
         folder: &Path,
         clock: Arc<HandClock>,
         plan: Plan,
@@ -197,7 +197,7 @@ impl World {
     }
 
     /// The same folder in a new process, as far as that can be played in one.
-    pub async fn restart(self, plan: Plan) -> Self {
+    pub(crate) async fn restart(self, plan: Plan) -> Self {
         let (folder, clock, home) = self.close();
         let mut world = Self::open(&folder, clock, plan).await.unwrap();
         world.home = home;
@@ -205,7 +205,7 @@ impl World {
     }
 
     /// Ends the engine and everything that it keeps open.
-    pub fn close(self) -> (PathBuf, Arc<HandClock>, Option<tempfile::TempDir>) {
+    pub(crate) fn close(self) -> (PathBuf, Arc<HandClock>, Option<tempfile::TempDir>) {
         let Self {
             folder,
             clock,
@@ -222,17 +222,17 @@ impl World {
     }
 
     /// One person, the upstream, and its three labelled environments.
-    pub async fn furnished() -> (Self, Player) {
+    pub(crate) async fn furnished() -> (Self, Player) {
         Self::furnished_with(Plan::default()).await
     }
 
-    pub async fn furnished_with(plan: Plan) -> (Self, Player) {
+    pub(crate) async fn furnished_with(plan: Plan) -> (Self, Player) {
         let world = Self::with(plan).await;
         let ann = world.furnish().await;
         (world, ann)
     }
 
-    pub async fn furnish(&self) -> Player {
+    pub(crate) async fn furnish(&self) -> Player {
         let mut ann = Player::first(self, "Ann", 1).await;
         ann.accept(self, Change::Upstream(registered(Mode::Guard)))
             .await;
@@ -247,7 +247,7 @@ impl World {
     }
 
     /// A connection with these rights.
-    pub async fn connect(&self, ann: &mut Player, rights: Rights) -> Caller {
+    pub(crate) async fn connect(&self, ann: &mut Player, rights: Rights) -> Caller {
         let id = ConnectionId::from_bits(bits());
         let change = Change::Connect {
             id: id.clone(),
@@ -261,12 +261,12 @@ impl World {
     }
 
     /// The caller behind a connection's token.
-    pub fn caller(&self, id: &ConnectionId) -> Caller {
+    pub(crate) fn caller(&self, id: &ConnectionId) -> Caller {
         let token = self.engine.token(id).unwrap();
         self.lane.admit(&token, &peer(None)).unwrap()
     }
 
-    pub async fn grant(
+    pub(crate) async fn grant(
         &self,
         ann: &mut Player,
         caller: &Caller,
@@ -287,12 +287,12 @@ impl World {
         id
     }
 
-    pub async fn ask(&self, caller: &Caller, what: &Value) -> Answer<String> {
+    pub(crate) async fn ask(&self, caller: &Caller, what: &Value) -> Answer<String> {
         self.lane.submit(caller, attempt(what)).await
     }
 
     /// Asks for something that must be answered by the gateway itself.
-    pub async fn refused(&self, caller: &Caller, what: &Value) -> Refusal {
+    pub(crate) async fn refused(&self, caller: &Caller, what: &Value) -> Refusal {
         match self.ask(caller, what).await {
             Answer::Refused(refusal) => refusal,
             Answer::Reply(reply) => panic!("{what} was answered with `{reply}`"),
@@ -300,7 +300,7 @@ impl World {
     }
 
     /// Asks for something that must reach the upstream.
-    pub async fn passes(&self, caller: &Caller, what: &Value) {
+    pub(crate) async fn passes(&self, caller: &Caller, what: &Value) {
         match self.ask(caller, what).await {
             Answer::Reply(_) => {}
             Answer::Refused(refusal) => panic!("{what} was refused: {}", refusal.line),
@@ -308,22 +308,22 @@ impl World {
     }
 
     /// Asks for something that must be held; gives its hold.
-    pub async fn held(&self, caller: &Caller, what: &Value) -> HoldId {
+    pub(crate) async fn held(&self, caller: &Caller, what: &Value) -> HoldId {
         let refusal = self.refused(caller, what).await;
         assert_eq!(refusal.kind, RefusalKind::Held, "{}", refusal.line);
         refusal.hold.unwrap()
     }
 
-    pub async fn state(&self, hold: &HoldId) -> &'static str {
+    pub(crate) async fn state(&self, hold: &HoldId) -> &'static str {
         self.load(hold).await.state.word()
     }
 
-    pub async fn load(&self, hold: &HoldId) -> Hold {
+    pub(crate) async fn load(&self, hold: &HoldId) -> Hold {
         self.store.hold(hold).await.unwrap()
     }
 
     /// Every leaf of the ledger of this type.
-    pub fn leaves(&self, kind: &str) -> Vec<Value> {
+    pub(crate) fn leaves(&self, kind: &str) -> Vec<Value> {
         self.ledger
             .entries(0..u64::MAX)
             .map(|entry| serde_json::from_slice::<Value>(&entry.unwrap().1).unwrap_or_default())
@@ -332,7 +332,7 @@ impl World {
     }
 
     /// Ticks until nothing that is due is left.
-    pub async fn tick_until(&self, hold: &HoldId, state: &str) {
+    pub(crate) async fn tick_until(&self, hold: &HoldId, state: &str) {
         for _ in 0..500 {
             self.lane.tick().await.unwrap();
             if self.state(hold).await == state {
@@ -344,18 +344,18 @@ impl World {
     }
 }
 
-pub fn peer(uid: Option<u32>) -> Peer {
+pub(crate) fn peer(uid: Option<u32>) -> Peer {
     Peer {
         address: ([127, 0, 0, 1], 9).into(),
         uid,
     }
 }
 
-pub fn upstream_name() -> UpstreamName {
+pub(crate) fn upstream_name() -> UpstreamName {
     "up".parse().unwrap()
 }
 
-pub fn registered(mode: Mode) -> Registered {
+pub(crate) fn registered(mode: Mode) -> Registered {
     Registered {
         name: upstream_name(),
         url: "http://127.0.0.1:9/".to_owned(),
@@ -364,11 +364,12 @@ pub fn registered(mode: Mode) -> Registered {
         credential: "none".to_owned(),
         header: "authorization: Bearer".to_owned(),
         ca_file: None,
+        ourselves: Vec::new(),
         mode,
     }
 }
 
-pub fn label(place: &str, environment: Environment) -> Change {
+pub(crate) fn label(place: &str, environment: Environment) -> Change {
     Change::Label {
         upstream: upstream_name(),
         place: place.to_owned(),
@@ -377,7 +378,7 @@ pub fn label(place: &str, environment: Environment) -> Change {
     }
 }
 
-pub fn attempt(what: &Value) -> Attempt {
+pub(crate) fn attempt(what: &Value) -> Attempt {
     Attempt {
         upstream: upstream_name(),
         bytes: what.to_string().into(),
@@ -385,24 +386,24 @@ pub fn attempt(what: &Value) -> Attempt {
 }
 
 /// `{"do": "destroy", "to": "volume:v1", "at": ["env-prod"], …}`.
-pub fn act(effect: &str, resource: &str, places: &[&str]) -> Value {
+pub(crate) fn act(effect: &str, resource: &str, places: &[&str]) -> Value {
     json!({"do": effect, "to": resource, "at": places})
 }
 
-pub fn destroy_in_production(id: &str) -> Value {
+pub(crate) fn destroy_in_production(id: &str) -> Value {
     act("destroy", &format!("volume:{id}"), &["env-prod"])
 }
 
-pub fn write_in_staging(id: &str) -> Value {
+pub(crate) fn write_in_staging(id: &str) -> Value {
     act("write", &format!("service:{id}"), &["env-staging"])
 }
 
 /// Rights to everything, everywhere.
-pub fn everything() -> Rights {
+pub(crate) fn everything() -> Rights {
     rights(&Effect::ALL, &["*:*"], &Environment::ALL)
 }
 
-pub fn rights(effects: &[Effect], resources: &[&str], environments: &[Environment]) -> Rights {
+pub(crate) fn rights(effects: &[Effect], resources: &[&str], environments: &[Environment]) -> Rights {
     let resource = |text: &&str| Resource::try_from((*text).to_owned()).unwrap();
     Rights(vec![Clause {
         upstreams: Among::All,
@@ -413,7 +414,7 @@ pub fn rights(effects: &[Effect], resources: &[&str], environments: &[Environmen
 }
 
 /// Different each time in one process.
-pub fn bits() -> [u8; 16] {
+pub(crate) fn bits() -> [u8; 16] {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let mut bits = [9; 16];
     bits[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::SeqCst).to_be_bytes());

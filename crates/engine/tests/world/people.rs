@@ -14,15 +14,15 @@ use tagout_core::proposal::Change;
 use super::{ORIGIN, RP_ID, World};
 
 /// A person with one passkey and a session.
-pub struct Player {
-    pub key: SoftAuthenticator,
-    pub page: Page,
-    pub signed_in: Option<SignedIn>,
-    pub secret: String,
+pub(crate) struct Player {
+    pub(crate) key: SoftAuthenticator,
+    pub(crate) page: Page,
+    pub(crate) signed_in: Option<SignedIn>,
+    pub(crate) secret: String,
 }
 
 impl Player {
-    pub fn with_key(number: u8) -> Self {
+    pub(crate) fn with_key(number: u8) -> Self {
         Self {
             key: SoftAuthenticator::from_secret(&[number; 32]).unwrap(),
             page: Page::new(RP_ID, ORIGIN),
@@ -32,7 +32,7 @@ impl Player {
     }
 
     /// The first person, with the code from the terminal.
-    pub async fn first(world: &World, name: &str, number: u8) -> Self {
+    pub(crate) async fn first(world: &World, name: &str, number: u8) -> Self {
         let mut player = Self::with_key(number);
         let code = world.engine.enrolment_code().unwrap().unwrap();
         let wish = Wish::Enrol {
@@ -45,7 +45,8 @@ impl Player {
     }
 
     /// One more person, invited and accepted by this one.
-    pub async fn bring(&mut self, world: &World, name: &str, number: u8) -> Self {
+    pub(crate) async fn bring(&mut self, world: &World, name: &str, number: u8) -> Self {
+        world.clock.pass_ms(1);
         let code = world.engine.invite(self.me()).unwrap();
         let mut player = Self::with_key(number);
         let wish = Wish::Join {
@@ -63,7 +64,7 @@ impl Player {
         player
     }
 
-    pub async fn sign_in(&mut self, world: &World) {
+    pub(crate) async fn sign_in(&mut self, world: &World) {
         let settled = self.wish(world, Wish::SignIn).await.unwrap();
         self.take_session(world, settled);
     }
@@ -76,22 +77,22 @@ impl Player {
         self.secret = secret;
     }
 
-    pub fn me(&self) -> &SignedIn {
+    pub(crate) fn me(&self) -> &SignedIn {
         self.signed_in.as_ref().unwrap()
     }
 
     /// Begins a ceremony, touches the key, and finishes it.
-    pub async fn wish(&mut self, world: &World, wish: Wish) -> Result<Settled, DeskError> {
+    pub(crate) async fn wish(&mut self, world: &World, wish: Wish) -> Result<Settled, DeskError> {
         let ceremony = self.begin(world, wish).await?;
         let answer = self.answer(&ceremony);
         world.engine.finish(&ceremony.id, answer).await
     }
 
-    pub async fn begin(&self, world: &World, wish: Wish) -> Result<Ceremony, DeskError> {
+    pub(crate) async fn begin(&self, world: &World, wish: Wish) -> Result<Ceremony, DeskError> {
         world.engine.begin(self.signed_in.as_ref(), wish).await
     }
 
-    pub fn answer(&mut self, ceremony: &Ceremony) -> PasskeyAnswer {
+    pub(crate) fn answer(&mut self, ceremony: &Ceremony) -> PasskeyAnswer {
         let challenge = URL_SAFE_NO_PAD.decode(&ceremony.challenge).unwrap();
         match ceremony.kind {
             CeremonyKind::Create => {
@@ -114,7 +115,7 @@ impl Player {
         }
     }
 
-    pub async fn settle(
+    pub(crate) async fn settle(
         &mut self,
         world: &World,
         proposal: ProposalId,
@@ -124,14 +125,14 @@ impl Player {
     }
 
     /// Proposes a change and accepts it.
-    pub async fn accept(&mut self, world: &World, change: Change) {
+    pub(crate) async fn accept(&mut self, world: &World, change: Change) {
         let proposal = world.engine.propose(change, "a test".into()).await.unwrap();
         self.settle(world, proposal, Decision::Approve)
             .await
             .unwrap();
     }
 
-    pub fn judgement(hold: &HoldId, choice: usize, decision: Decision) -> Wish {
+    pub(crate) fn judgement(hold: &HoldId, choice: usize, decision: Decision) -> Wish {
         Wish::Judge {
             holds: vec![(hold.clone(), choice)],
             decision,
@@ -140,12 +141,12 @@ impl Player {
     }
 
     /// Approves what the agent asked: the last choice.
-    pub async fn approve(&mut self, world: &World, hold: &HoldId) -> String {
+    pub(crate) async fn approve(&mut self, world: &World, hold: &HoldId) -> String {
         let last = world.load(hold).await.card.choices.len() - 1;
         self.try_approve(world, hold, last).await.unwrap()
     }
 
-    pub async fn try_approve(
+    pub(crate) async fn try_approve(
         &mut self,
         world: &World,
         hold: &HoldId,
@@ -158,7 +159,7 @@ impl Player {
         }
     }
 
-    pub async fn deny(&mut self, world: &World, hold: &HoldId) -> Result<Settled, DeskError> {
+    pub(crate) async fn deny(&mut self, world: &World, hold: &HoldId) -> Result<Settled, DeskError> {
         let wish = Self::judgement(hold, 0, Decision::Deny);
         self.wish(world, wish).await
     }

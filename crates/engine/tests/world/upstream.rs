@@ -23,7 +23,7 @@ use tagout_ledger::Ledger;
 
 /// What goes wrong on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     #[default]
     None,
     /// It can't be reached.
@@ -40,21 +40,21 @@ pub enum Fault {
 
 /// What reached the upstream.
 #[derive(Clone, Debug)]
-pub struct Sent {
-    pub at: Instant,
-    pub what: String,
+pub(crate) struct Sent {
+    pub(crate) at: Instant,
+    pub(crate) what: String,
 }
 
-pub struct Upstream {
+pub(crate) struct Upstream {
     ledger: Ledger,
     log_path: PathBuf,
-    pub sent: Mutex<Vec<Sent>>,
-    pub fault: Mutex<Fault>,
+    pub(crate) sent: Mutex<Vec<Sent>>,
+    pub(crate) fault: Mutex<Fault>,
     /// Where things are, if not where the request says.
-    pub moved: Mutex<HashMap<String, Vec<String>>>,
+    pub(crate) moved: Mutex<HashMap<String, Vec<String>>>,
     /// Backups of each resource; four unless said.
-    pub backups: Mutex<HashMap<String, u64>>,
-    pub look_ups: AtomicUsize,
+    pub(crate) backups: Mutex<HashMap<String, u64>>,
+    pub(crate) look_ups: AtomicUsize,
 }
 
 /// One request.
@@ -81,7 +81,7 @@ const fn one() -> u64 {
 }
 
 impl Upstream {
-    pub fn new(ledger: Ledger, folder: &Path) -> Self {
+    pub(crate) fn new(ledger: Ledger, folder: &Path) -> Self {
         Self {
             ledger,
             log_path: folder.join("sent.log"),
@@ -93,16 +93,16 @@ impl Upstream {
         }
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.sent.lock().unwrap().len()
     }
 
-    pub fn fail(&self, fault: Fault) {
+    pub(crate) fn fail(&self, fault: Fault) {
         *self.fault.lock().unwrap() = fault;
     }
 
     /// What reached the upstream in all processes on this folder.
-    pub fn count_in(folder: &Path) -> usize {
+    pub(crate) fn count_in(folder: &Path) -> usize {
         std::fs::read_to_string(folder.join("sent.log"))
             .unwrap_or_default()
             .lines()
@@ -198,7 +198,7 @@ fn understood(bytes: &[u8], upstream: &UpstreamName) -> Operation {
 }
 
 /// Speaks the upstream's language.
-pub struct TestAdapter(pub std::sync::Arc<Upstream>);
+pub(crate) struct TestAdapter(pub(crate) std::sync::Arc<Upstream>);
 
 impl TestAdapter {
     /// What would be reached in several places can be done in staging only.

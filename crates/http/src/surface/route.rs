@@ -90,6 +90,7 @@ mod tests {
             credential: "none".to_owned(),
             header: "authorization: Bearer".to_owned(),
             ca_file: None,
+            ourselves: Vec::new(),
             mode: Default::default(),
         };
         assert_eq!(upstreams.configure(vec![railway]), []);

@@ -238,6 +238,7 @@ pub(crate) fn upstream(name: &str, url: &str, pack: &str) -> Upstream {
         credential: "env:UNUSED".to_owned(),
         header: "authorization: Bearer".to_owned(),
         ca_file: None,
+        ourselves: Vec::new(),
         mode: Default::default(),
     }
 }

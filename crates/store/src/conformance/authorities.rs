@@ -26,6 +26,7 @@ fn upstream(url: &str) -> Upstream {
         credential: "env:RAILWAY_TOKEN".into(),
         header: "authorization: Bearer".into(),
         ca_file: None,
+        ourselves: Vec::new(),
         mode: Mode::Strict,
     }
 }

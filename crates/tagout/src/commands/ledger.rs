@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use tagout_core::time::UnixMs;
 use tagout_engine::Settings;
 use tagout_ledger::verify::{VerifyRequest, verify};
 use tagout_ledger::{BodyHash, BodyStore, NoteVerifier, SignedCheckpoint, StoredLog, exported};
@@ -76,15 +77,45 @@ fn tail(config: &Config, count: u64, json: bool) -> anyhow::Result<Exit> {
         put(&if json {
             shown.to_string()
         } else {
-            format!(
-                "{index:>8}  {:<10}  {}",
-                text(&shown, "/entry/type"),
-                text(&shown, "/entry")
-            )
+            line(index, &shown)
         });
     }
     Ok(Exit::Ok)
 }
+
+/// One entry for people: when, what sort, and what it is about.
+fn line(index: u64, shown: &Value) -> String {
+    let at = shown
+        .pointer("/entry/at")
+        .and_then(Value::as_u64)
+        .map(UnixMs);
+    let at = at.map_or_else(|| "-".repeat(20), |at| at.to_string());
+    let kind = ["/entry/type", "/entry/kind"]
+        .iter()
+        .find(|at| shown.pointer(at).is_some());
+    let kind = kind.map_or_else(String::new, |at| text(shown, at));
+    let about = ABOUT
+        .iter()
+        .filter(|at| shown.pointer(at).is_some_and(|value| !value.is_null()));
+    let about: Vec<_> = about.map(|at| text(shown, at)).collect();
+    format!("{index:>7}  {at}  {kind:<10}  {}", about.join("  "))
+}
+
+/// What a line says of an entry, where the entry has it.
+const ABOUT: [&str; 12] = [
+    "/entry/what/verdict",
+    "/entry/what/effects/0/effect",
+    "/entry/what/effects/0/resource",
+    "/entry/what/effects/0/environment",
+    "/entry/kind",
+    "/entry/hold",
+    "/entry/state",
+    "/entry/outcome/outcome",
+    "/entry/proposal",
+    "/entry/person",
+    "/entry/place",
+    "/entry/reason",
+];
 
 fn check(
     config: &Config,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use tagout_core::proposal::{Change, Upstream};
+use tagout_core::resource::Resource;
 
 use crate::cli::{UpstreamArgs, UpstreamCommand};
 use crate::commands::{list, propose, text};
@@ -28,6 +29,11 @@ pub(crate) fn run(path: &Path, command: UpstreamCommand) -> anyhow::Result<Exit>
 
 fn add(path: &Path, args: UpstreamArgs) -> anyhow::Result<Exit> {
     let mode = serde_json::from_value(args.mode.clone().into());
+    let ourselves = args
+        .ourselves
+        .into_iter()
+        .map(Resource::try_from)
+        .collect::<Result<_, _>>()?;
     let upstream = Upstream {
         name: args.name.parse()?,
         url: args.url,
@@ -36,6 +42,7 @@ fn add(path: &Path, args: UpstreamArgs) -> anyhow::Result<Exit> {
         credential: args.credential,
         header: args.header,
         ca_file: args.ca_file,
+        ourselves,
         mode: mode.with_context(|| {
             format!(
                 "`{}` is not a mode; use `observe`, `guard` or `strict`",
