@@ -111,7 +111,10 @@ fn stopped_of(part: &[Ordinary]) -> Vec<(String, String)> {
     let (scene, agent) = at_work(part);
     let answers = part.iter().map(|ordinary| {
         let answer = patiently(&agent, ordinary);
-        (ordinary.id.clone(), answer.chars().take(240).collect::<String>())
+        (
+            ordinary.id.clone(),
+            answer.chars().take(240).collect::<String>(),
+        )
     });
     let ours = |answer: &String| answer.contains(" by tagout:") || answer.contains(" by tagout (");
     let stopped: Vec<(String, String)> = answers.filter(|(_, answer)| ours(answer)).collect();

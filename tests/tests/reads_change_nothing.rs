@@ -42,13 +42,14 @@ fn what_is_taken_for_a_read_changes_nothing() {
     let begun = Instant::now();
     let tally = hunt(first..first + requests, THREADS, only_observes);
     println!(
-        "seeds from {first}: {} requests, {} refused, {} reads sent twice; of {} others sent {} changed \
-         something; {} fields read, {} changed; {:?}",
+        "seeds from {first}: {} requests, {} refused, {} reads ({} damaged) sent twice; {} of {} others \
+         changed something; {} fields read, {} changed; {:?}",
         tally.requests,
         tally.refused,
         tally.reads,
-        tally.effects_sent,
+        tally.damaged_reads,
         tally.effects_changed,
+        tally.effects_sent,
         tally.fields_read.len(),
         tally.fields_changed.len(),
         begun.elapsed(),

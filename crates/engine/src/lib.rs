@@ -50,6 +50,7 @@ pub use crate::{
     mark::kept_checkpoint,
     narrow::NarrowGrant,
     notice::{Notice, Notify, Silent},
+    quota::OperatorErrands,
     rate::Rate,
     secret_key::{DerivedKey, InstallationKey, KeyUse},
     settings::Settings,

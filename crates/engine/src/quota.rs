@@ -58,6 +58,26 @@ impl Errands for ErrandsOf<'_> {
     }
 }
 
+/// The errands of an operator at the command line: looking, at the upstream's rate.
+pub struct OperatorErrands<'a>(&'a Engine);
+
+impl Engine {
+    /// Leave for an operator's look-ups.
+    #[must_use]
+    pub const fn operator_errands(&self) -> OperatorErrands<'_> {
+        OperatorErrands(self)
+    }
+}
+
+impl Errands for OperatorErrands<'_> {
+    fn leave(&self, upstream: &UpstreamName, errand: Errand) -> Result<Clearance, Throttled> {
+        let taken = self.0.look_ups.take(upstream, self.0.clock.monotonic_ms());
+        taken.map_err(|_| Throttled)?;
+        let permit = ErrandPermit::mint(EngineSeal::new(), upstream.clone(), errand);
+        Ok(Clearance::Errand(permit))
+    }
+}
+
 /// Refusals that are only counted, by connection; `None` for those without a token.
 pub(crate) struct Unrecorded {
     buckets: Buckets<Option<ConnectionId>>,

@@ -13,7 +13,9 @@ use tagout_core::ids::HoldId;
 use tagout_core::pipeline::Caller;
 use tagout_core::proposal::Change;
 use tagout_core::refusal::RefusalKind;
-use world::{HOUR_MS, Plan, Player, World, act, destroy_in_production, everything, write_in_staging};
+use world::{
+    HOUR_MS, Plan, Player, World, act, destroy_in_production, everything, write_in_staging,
+};
 
 async fn held(world: &World, ann: &mut Player) -> (Caller, HoldId) {
     let agent = world.connect(ann, everything()).await;
@@ -53,15 +55,27 @@ async fn a_ceremony_counts_once() {
     let wish = || Player::judgement(&hold, 0, Decision::Approve);
     let ceremony = ann.begin(&world, wish()).await.unwrap();
     let answer = ann.answer(&ceremony);
-    world.engine.finish(&ceremony.id, answer.clone()).await.unwrap();
+    world
+        .engine
+        .finish(&ceremony.id, answer.clone())
+        .await
+        .unwrap();
     let again = world.engine.finish(&ceremony.id, answer.clone()).await;
     assert_eq!(again, Err(DeskError::CeremonyOver));
     // The same signature in another ceremony is for another challenge.
-    let other = world.held(&world.connect(&mut ann, everything()).await, &destroy_in_production("v1")).await;
+    let other = world
+        .held(
+            &world.connect(&mut ann, everything()).await,
+            &destroy_in_production("v1"),
+        )
+        .await;
     let next = Player::judgement(&other, 0, Decision::Approve);
     let ceremony = ann.begin(&world, next).await.unwrap();
     let replayed = world.engine.finish(&ceremony.id, answer).await;
-    assert!(matches!(replayed, Err(DeskError::Passkey(_))), "{replayed:?}");
+    assert!(
+        matches!(replayed, Err(DeskError::Passkey(_))),
+        "{replayed:?}"
+    );
     assert_eq!(world.state(&other).await, "pending");
 }
 
@@ -127,9 +141,24 @@ async fn a_wall_clock_that_is_set_back_revives_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signatures_that_were_altered_void_the_approval() {
     for (column, from, to, why) in [
-        ("approvals", "\"decision\\\":\\\"approve\\\"", "\"decision\\\":\\\"deny\\\"", ""),
-        ("approvals", "\"signature\":\"M", "\"signature\":\"N", "signature"),
-        ("body", "\"approvals\":1", "\"approvals\":0", "something else"),
+        (
+            "approvals",
+            "\"decision\\\":\\\"approve\\\"",
+            "\"decision\\\":\\\"deny\\\"",
+            "",
+        ),
+        (
+            "approvals",
+            "\"signature\":\"M",
+            "\"signature\":\"N",
+            "signature",
+        ),
+        (
+            "body",
+            "\"approvals\":1",
+            "\"approvals\":0",
+            "something else",
+        ),
         ("body", "\"backups\":5", "\"backups\":500", "something else"),
         ("body", "\"delay_ms\":0", "\"delay_ms\":1", "something else"),
     ] {
@@ -151,7 +180,8 @@ async fn a_hold_made_approved_by_hand_does_not_run() {
     let now = world.clock.wall_ms();
     let db = Connection::open(world.folder.join("tagout.sqlite")).unwrap();
     let sql = "UPDATE holds SET state = 'approved', approved = ?2 WHERE id = ?1";
-    db.execute(sql, (hold.as_str(), i64::try_from(now).unwrap())).unwrap();
+    db.execute(sql, (hold.as_str(), i64::try_from(now).unwrap()))
+        .unwrap();
     let refusal = world.refused(&agent, &destroy_in_production("v1")).await;
     assert_eq!(refusal.kind, RefusalKind::Denied, "{}", refusal.line);
     assert_eq!(world.upstream.count(), 0);
@@ -169,7 +199,9 @@ async fn another_operation_does_not_use_an_approval() {
     let other = world.connect(&mut ann, everything()).await;
     assert_ne!(world.held(&other, &destroy_in_production("v1")).await, hold);
     // Under a grant it is another asker.
-    world.grant(&mut ann, &agent, everything(), Budget::default()).await;
+    world
+        .grant(&mut ann, &agent, everything(), Budget::default())
+        .await;
     assert_ne!(world.held(&agent, &destroy_in_production("v1")).await, hold);
     assert_eq!(world.upstream.count(), 0);
 }
@@ -180,17 +212,37 @@ async fn a_world_beyond_the_ceilings_voids_the_approval() {
     let moves: [(&str, Move); 4] = [
         ("now also in environment", |world| {
             let both = vec!["env-prod".to_owned(), "env-staging".to_owned()];
-            world.upstream.moved.lock().unwrap().insert("volume:v1".to_owned(), both);
+            world
+                .upstream
+                .moved
+                .lock()
+                .unwrap()
+                .insert("volume:v1".to_owned(), both);
         }),
         ("now also in environment", |world| {
             let other = vec!["env-new".to_owned()];
-            world.upstream.moved.lock().unwrap().insert("volume:v1".to_owned(), other);
+            world
+                .upstream
+                .moved
+                .lock()
+                .unwrap()
+                .insert("volume:v1".to_owned(), other);
         }),
         ("could not be found again", |world| {
-            world.upstream.moved.lock().unwrap().insert("volume:v1".to_owned(), Vec::new());
+            world
+                .upstream
+                .moved
+                .lock()
+                .unwrap()
+                .insert("volume:v1".to_owned(), Vec::new());
         }),
         ("at most 5 approved", |world| {
-            world.upstream.backups.lock().unwrap().insert("volume:v1".to_owned(), 6);
+            world
+                .upstream
+                .backups
+                .lock()
+                .unwrap()
+                .insert("volume:v1".to_owned(), 6);
         }),
     ];
     for (why, change) in moves {
@@ -204,7 +256,12 @@ async fn a_world_beyond_the_ceilings_voids_the_approval() {
     let (world, mut ann) = World::furnished().await;
     let (agent, hold) = held(&world, &mut ann).await;
     ann.approve(&world, &hold).await;
-    world.upstream.backups.lock().unwrap().insert("volume:v1".to_owned(), 5);
+    world
+        .upstream
+        .backups
+        .lock()
+        .unwrap()
+        .insert("volume:v1".to_owned(), 5);
     world.passes(&agent, &destroy_in_production("v1")).await;
 }
 
@@ -237,22 +294,40 @@ async fn answers_of_a_passkey_that_was_bent_are_refused() {
     let wish = || Player::judgement(&hold, 0, Decision::Approve);
     let honest = ann.page.clone();
     let bends = [
-        Bend { kind: Some("webauthn.create".to_owned()), ..Bend::default() },
-        Bend { cross_origin: Some(true.into()), ..Bend::default() },
-        Bend { client_data: Some(b"{}".to_vec()), ..Bend::default() },
-        Bend { trailing: vec![0], ..Bend::default() },
+        Bend {
+            kind: Some("webauthn.create".to_owned()),
+            ..Bend::default()
+        },
+        Bend {
+            cross_origin: Some(true.into()),
+            ..Bend::default()
+        },
+        Bend {
+            client_data: Some(b"{}".to_vec()),
+            ..Bend::default()
+        },
+        Bend {
+            trailing: vec![0],
+            ..Bend::default()
+        },
     ];
     for bend in bends {
         ann.page = honest.bent(bend.clone());
         let refused = ann.wish(&world, wish()).await;
-        assert!(matches!(refused, Err(DeskError::Passkey(_))), "{bend:?}: {refused:?}");
+        assert!(
+            matches!(refused, Err(DeskError::Passkey(_))),
+            "{bend:?}: {refused:?}"
+        );
     }
     ann.page = tagout_authenticator::Page::new(world::RP_ID, "https://evil.test");
     assert!(ann.wish(&world, wish()).await.is_err());
     ann.page = honest;
     let counted = ann.key.sign_count;
     ann.key.sign_count = 0;
-    assert!(ann.wish(&world, wish()).await.is_err(), "a counter that went back");
+    assert!(
+        ann.wish(&world, wish()).await.is_err(),
+        "a counter that went back"
+    );
     ann.key.sign_count = counted;
     let mut stranger = Player::with_key(9);
     stranger.signed_in.clone_from(&ann.signed_in);
@@ -291,7 +366,10 @@ async fn one_person_signs_twice_twelve_hours_apart() {
     world.clock.pass_ms(HOUR_MS);
     world.clock.set_forward_ms(11 * HOUR_MS);
     ann.sign_in(&world).await;
-    assert!(ann.try_approve(&world, &hold.id, 0).await.is_err(), "the wall clock was set");
+    assert!(
+        ann.try_approve(&world, &hold.id, 0).await.is_err(),
+        "the wall clock was set"
+    );
     world.clock.pass_ms(11 * HOUR_MS);
     ann.sign_in(&world).await;
     assert_eq!(ann.approve(&world, &hold.id).await, "scheduled");
@@ -304,8 +382,14 @@ async fn two_people_are_two_and_newcomers_are_none() {
     let agent = world.connect(&mut ann, everything()).await;
     let hold = hold_of(&world, &agent).await;
     assert_eq!(ann.approve(&world, &hold.id).await, "pending");
-    assert!(bob.try_approve(&world, &hold.id, 0).await.is_err(), "enrolled just now");
-    assert!(ann.try_approve(&world, &hold.id, 0).await.is_err(), "the same person");
+    assert!(
+        bob.try_approve(&world, &hold.id, 0).await.is_err(),
+        "enrolled just now"
+    );
+    assert!(
+        ann.try_approve(&world, &hold.id, 0).await.is_err(),
+        "the same person"
+    );
     world.clock.pass_ms(13 * HOUR_MS);
     world.lane.tick().await.unwrap();
     ann.sign_in(&world).await;
@@ -364,7 +448,8 @@ async fn a_label_that_a_person_tightened_counts_at_once() {
     what["marks"] = serde_json::json!(["whole"]);
     let hold = world.held(&agent, &what).await;
     ann.approve(&world, &hold).await;
-    ann.accept(&world, world::label("env-staging", Environment::Production)).await;
+    ann.accept(&world, world::label("env-staging", Environment::Production))
+        .await;
     world.refused(&agent, &what).await;
     assert_eq!(world.state(&hold).await, "void", "three days are missing");
     assert_eq!(world.upstream.count(), 0);

@@ -26,7 +26,10 @@ async fn approved_it_runs_once_and_then_answers_with_its_receipt() {
     let status = world.lane.status(&agent, &hold).await.unwrap();
     assert_eq!(status.state, "executed");
     let other = world.connect(&mut ann, everything()).await;
-    assert!(world.lane.status(&other, &hold).await.is_err(), "not theirs");
+    assert!(
+        world.lane.status(&other, &hold).await.is_err(),
+        "not theirs"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,7 +52,11 @@ async fn outcomes_of_the_upstream_end_a_hold() {
         let again = world.refused(&agent, &what).await;
         assert_eq!(again.kind, kind, "{fault:?}: {}", again.line);
         assert_ne!(again.hold == Some(hold), kind == RefusalKind::Held);
-        assert_eq!(world.upstream.count(), sent, "single use, whatever became of it");
+        assert_eq!(
+            world.upstream.count(),
+            sent,
+            "single use, whatever became of it"
+        );
     }
 }
 
@@ -78,7 +85,10 @@ async fn nobody_answers_and_nobody_uses() {
     let expiring = world.held(&agent, &destroy_in_production("v1")).await;
     world.clock.pass_ms(HOUR_MS);
     let wish = Player::judgement(&expiring, 0, Decision::Approve);
-    assert!(ann.wish(&world, wish).await.is_err(), "expired, even before the tick");
+    assert!(
+        ann.wish(&world, wish).await.is_err(),
+        "expired, even before the tick"
+    );
     world.lane.tick().await.unwrap();
     assert_eq!(world.state(&expiring).await, "expired");
 
@@ -112,7 +122,10 @@ async fn a_waiting_request_is_answered_as_soon_as_somebody_decides() {
             let wish = Player::judgement(&hold, 0, decision);
             ann.wish(&world, wish).await.unwrap();
         });
-        assert_eq!(matches!(answer, Answer::Reply(_)), decision == Decision::Approve);
+        assert_eq!(
+            matches!(answer, Answer::Reply(_)),
+            decision == Decision::Approve
+        );
         assert_eq!(world.upstream.count(), sent);
     }
 }
@@ -142,7 +155,11 @@ async fn revocation_withdraws_and_reaches_whoever_waits_within_50_ms() {
         async {
             waiting(&world).await;
             let at = std::time::Instant::now();
-            world.engine.revoke_connection(&agent.connection).await.unwrap();
+            world
+                .engine
+                .revoke_connection(&agent.connection)
+                .await
+                .unwrap();
             at
         }
     );
@@ -242,7 +259,10 @@ async fn a_safer_way_runs_instead_and_is_judged_again() {
     };
     let hold = world.held(&agent, &marked).await;
     ann.try_approve(&world, &hold, 0).await.unwrap();
-    let relabel = world::label("env-staging", tagout_core::environment::Environment::Production);
+    let relabel = world::label(
+        "env-staging",
+        tagout_core::environment::Environment::Production,
+    );
     ann.accept(&world, relabel).await;
     world.refused(&agent, &marked).await;
     assert_eq!(world.state(&hold).await, "void");
@@ -306,7 +326,11 @@ async fn an_agent_that_hangs_up_does_not_stop_what_has_begun() {
     world.clock.pass_ms(10 * 60_000);
     world.passes(&agent, &what).await;
     world.passes(&agent, &what).await;
-    assert_eq!(world.upstream.count(), 3, "whoever heard the end may ask again");
+    assert_eq!(
+        world.upstream.count(),
+        3,
+        "whoever heard the end may ask again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,9 @@ use tagout_core::rights::Rights;
 use tagout_core::store::{Authorities as _, Authority, Budgets as _, Purse};
 use tagout_core::verdict::Mode;
 use tagout_engine::{EngineError, NarrowGrant, Notice};
-use world::{Fault, HOUR_MS, Plan, Player, World, act, destroy_in_production, everything, write_in_staging};
+use world::{
+    Fault, HOUR_MS, Plan, Player, World, act, destroy_in_production, everything, write_in_staging,
+};
 
 fn budget(effect: Effect, limit: u64) -> Budget {
     Budget([(effect, limit)].into())
@@ -34,16 +36,22 @@ async fn a_budget_stops_the_task_and_a_new_grant_starts_another() {
         .grant(&mut ann, &agent, everything(), budget(Effect::Write, 3))
         .await;
     for number in 0..3 {
-        world.passes(&agent, &write_in_staging(&format!("s{number}"))).await;
+        world
+            .passes(&agent, &write_in_staging(&format!("s{number}")))
+            .await;
     }
     for number in 3..6 {
-        let refusal = world.refused(&agent, &write_in_staging(&format!("s{number}"))).await;
+        let refusal = world
+            .refused(&agent, &write_in_staging(&format!("s{number}")))
+            .await;
         assert_eq!(refusal.kind, RefusalKind::Budget, "{}", refusal.line);
     }
     // The task is stopped, not only this effect of it; what the connection may do it still may.
     let emit = act("emit", "mail:m", &["env-staging"]);
     assert_eq!(world.refused(&agent, &emit).await.kind, RefusalKind::Budget);
-    world.passes(&agent, &act("read", "service:s", &["env-prod"])).await;
+    world
+        .passes(&agent, &act("read", "service:s", &["env-prod"]))
+        .await;
     assert_eq!(world.upstream.count(), 4);
     assert_eq!(world.leaves("tripped").len(), 1);
     let tripped = Notice::Tripped { grant };
@@ -70,7 +78,9 @@ async fn what_was_not_sent_spends_nothing() {
     world.refused(&agent, &write_in_staging("s")).await;
     assert_eq!(spent().await, 0);
     world.upstream.fail(Fault::None);
-    world.disk_is_full.store(true, std::sync::atomic::Ordering::SeqCst);
+    world
+        .disk_is_full
+        .store(true, std::sync::atomic::Ordering::SeqCst);
     while let Answer::Reply(_) = world.ask(&agent, &write_in_staging("s")).await {
         let sent = u64::try_from(world.upstream.count()).unwrap();
         assert!(sent < 4, "the budget was overspent");
@@ -83,8 +93,16 @@ async fn what_was_not_sent_spends_nothing() {
 async fn children_are_narrower_and_spend_their_parents_budget() {
     let (world, mut ann) = World::furnished().await;
     let agent = world.connect(&mut ann, development()).await;
-    let staging = || world::rights(&[Effect::Read, Effect::Write], &["*:*"], &[Environment::Staging]);
-    let parent = world.grant(&mut ann, &agent, staging(), budget(Effect::Write, 2)).await;
+    let staging = || {
+        world::rights(
+            &[Effect::Read, Effect::Write],
+            &["*:*"],
+            &[Environment::Staging],
+        )
+    };
+    let parent = world
+        .grant(&mut ann, &agent, staging(), budget(Effect::Write, 2))
+        .await;
     let narrow = |rights: Rights, connection: &ConnectionId| NarrowGrant {
         parent: parent.clone(),
         connection: connection.clone(),
@@ -93,23 +111,46 @@ async fn children_are_narrower_and_spend_their_parents_budget() {
         budget: budget(Effect::Write, 100),
         life_ms: 1000 * HOUR_MS,
     };
-    let wider = world.engine.narrow_grant(narrow(everything(), &agent.connection)).await;
+    let wider = world
+        .engine
+        .narrow_grant(narrow(everything(), &agent.connection))
+        .await;
     assert!(matches!(wider, Err(EngineError::Wider(_))), "{wider:?}");
     let wider = world
         .engine
-        .narrow_connection(&agent.connection, "x".into(), everything(), Budget::default())
+        .narrow_connection(
+            &agent.connection,
+            "x".into(),
+            everything(),
+            Budget::default(),
+        )
         .await;
     assert!(matches!(wider, Err(EngineError::Wider(_))), "{wider:?}");
     let stranger = world.connect(&mut ann, development()).await;
-    let foreign = world.engine.narrow_grant(narrow(staging(), &stranger.connection)).await;
-    assert!(foreign.is_err(), "a grant is not given to another connection");
+    let foreign = world
+        .engine
+        .narrow_grant(narrow(staging(), &stranger.connection))
+        .await;
+    assert!(
+        foreign.is_err(),
+        "a grant is not given to another connection"
+    );
 
     let child = world
         .engine
-        .narrow_connection(&agent.connection, "sub".into(), development(), Budget::default())
+        .narrow_connection(
+            &agent.connection,
+            "sub".into(),
+            development(),
+            Budget::default(),
+        )
         .await
         .unwrap();
-    world.engine.narrow_grant(narrow(staging(), &child)).await.unwrap();
+    world
+        .engine
+        .narrow_grant(narrow(staging(), &child))
+        .await
+        .unwrap();
     let child = world.caller(&child);
     world.passes(&child, &write_in_staging("s1")).await;
     world.passes(&agent, &write_in_staging("s2")).await;
@@ -119,7 +160,11 @@ async fn children_are_narrower_and_spend_their_parents_budget() {
     let refusal = world.refused(&child, &write_in_staging("s3")).await;
     assert_eq!(refusal.kind, RefusalKind::Held, "it ended with its parent");
     let kinds = ["narrowed_connection", "narrowed_grant"].map(|kind| world.leaves(kind).len());
-    assert_eq!(kinds, [1, 2], "asked for is recorded, also where the store refused");
+    assert_eq!(
+        kinds,
+        [1, 2],
+        "asked for is recorded, also where the store refused"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,16 +174,25 @@ async fn observing_lets_pass_and_records_what_guarding_would_have_said() {
     world
         .grant(&mut ann, &agent, everything(), budget(Effect::Destroy, 1))
         .await;
-    ann.accept(&world, Change::Upstream(world::registered(Mode::Observe))).await;
+    ann.accept(&world, Change::Upstream(world::registered(Mode::Observe)))
+        .await;
     for number in 0..3 {
-        world.passes(&agent, &destroy_in_production(&format!("v{number}"))).await;
+        world
+            .passes(&agent, &destroy_in_production(&format!("v{number}")))
+            .await;
     }
     let intent = &world.leaves("intent")[0];
     assert_eq!(intent["basis"], json!({"observed": "hold"}));
     for (what, why) in [
         (act("secret_read", "secret:x", &["env-dev"]), "secrets"),
-        (json!({"do": "write", "to": "token:t", "at": ["env-dev"], "marks": ["mint"]}), "credential"),
-        (json!({"do": "write", "to": "self:t", "at": ["env-dev"], "marks": ["ourselves"]}), "Tagout"),
+        (
+            json!({"do": "write", "to": "token:t", "at": ["env-dev"], "marks": ["mint"]}),
+            "credential",
+        ),
+        (
+            json!({"do": "write", "to": "self:t", "at": ["env-dev"], "marks": ["ourselves"]}),
+            "Tagout",
+        ),
     ] {
         let refusal = world.refused(&agent, &what).await;
         assert_eq!(refusal.kind, RefusalKind::Denied);
@@ -163,9 +217,13 @@ async fn strict_refuses_whoever_shares_our_user() {
     assert!(same.advisory && !agent.advisory);
     let hold = world.held(&same, &destroy_in_production("v1")).await;
     assert!(world.load(&hold).await.card.notices[0].starts_with("advisory"));
-    ann.accept(&world, Change::Upstream(world::registered(Mode::Strict))).await;
+    ann.accept(&world, Change::Upstream(world::registered(Mode::Strict)))
+        .await;
     ann.approve(&world, &hold).await;
-    for what in [destroy_in_production("v1"), act("read", "s:s", &["env-dev"])] {
+    for what in [
+        destroy_in_production("v1"),
+        act("read", "s:s", &["env-dev"]),
+    ] {
         let refusal = world.refused(&same, &what).await;
         assert!(refusal.line.contains("strictly"), "{}", refusal.line);
     }
@@ -211,7 +269,10 @@ async fn a_stray_credential_is_recorded_and_told_within_a_quota() {
     assert!(!refusal.text().to_lowercase().contains("unauthorized"));
     let leaf = &world.leaves("stray")[0];
     assert_eq!(leaf["connection"], agent.connection.as_str());
-    assert!(matches!(world.told.0.lock().unwrap().last(), Some(Notice::Stray { .. })));
+    assert!(matches!(
+        world.told.0.lock().unwrap().last(),
+        Some(Notice::Stray { .. })
+    ));
     for _ in 0..500 {
         world.lane.stray(None, stray()).await;
     }
@@ -226,7 +287,9 @@ async fn holds_that_wait_are_limited() {
     let (world, mut ann) = World::furnished().await;
     let agent = world.connect(&mut ann, everything()).await;
     for number in 0..50 {
-        world.held(&agent, &destroy_in_production(&format!("v{number}"))).await;
+        world
+            .held(&agent, &destroy_in_production(&format!("v{number}")))
+            .await;
     }
     let refusal = world.refused(&agent, &destroy_in_production("v50")).await;
     assert_eq!(refusal.kind, RefusalKind::Rate, "{}", refusal.line);
@@ -276,23 +339,52 @@ async fn an_agent_may_ask_for_a_grant_and_a_person_gives_it() {
     let before = authority(&world).await;
     let mut asked = Vec::new();
     for task in ["one", "two", "three"] {
-        asked.push(world.lane.request_grant(&agent, request(task)).await.unwrap());
+        asked.push(
+            world
+                .lane
+                .request_grant(&agent, request(task))
+                .await
+                .unwrap(),
+        );
     }
     for refused in [request("four"), request(""), request(&"x".repeat(501))] {
         let refused = world.lane.request_grant(&agent, refused).await;
         assert!(refused.is_err(), "{refused:?}");
     }
-    let nothing = GrantRequest { rights: Rights::default(), ..request("x") };
+    let nothing = GrantRequest {
+        rights: Rights::default(),
+        ..request("x")
+    };
     assert!(world.lane.request_grant(&agent, nothing).await.is_err());
     assert_eq!(authority(&world).await, before, "asking gives nothing");
-    assert_eq!(world.refused(&agent, &write_in_staging("s")).await.kind, RefusalKind::Held);
+    assert_eq!(
+        world.refused(&agent, &write_in_staging("s")).await.kind,
+        RefusalKind::Held
+    );
     let proposals = world.engine.proposals().await.unwrap();
-    assert!(proposals.iter().all(|each| each.from.raw() == agent.connection.as_str()));
-    ann.settle(&world, asked.remove(0), Decision::Approve).await.unwrap();
+    assert!(
+        proposals
+            .iter()
+            .all(|each| each.from.raw() == agent.connection.as_str())
+    );
+    ann.settle(&world, asked.remove(0), Decision::Approve)
+        .await
+        .unwrap();
     world.passes(&agent, &write_in_staging("s")).await;
     let grant = &world.store.authority().await.unwrap().grants[0];
-    assert_eq!(grant.expires.since_ms(grant.expires.min(tagout_core::time::UnixMs(world.clock.wall_ms()))), 8 * HOUR_MS);
-    world.lane.request_grant(&agent, request("four")).await.unwrap();
+    assert_eq!(
+        grant.expires.since_ms(
+            grant
+                .expires
+                .min(tagout_core::time::UnixMs(world.clock.wall_ms()))
+        ),
+        8 * HOUR_MS
+    );
+    world
+        .lane
+        .request_grant(&agent, request("four"))
+        .await
+        .unwrap();
 }
 
 /// Every public method of the engine, and every act of a person that takes no passkey, one after the
@@ -319,10 +411,22 @@ async fn nothing_widens_without_a_signed_acceptance() {
     world.lane.tick().await.unwrap();
     assert!(world.engine.enrolled());
     assert_eq!(world.engine.enrolment_code(), Ok(None), "only the first");
-    let enrol = Wish::Enrol { code: String::new(), name: "Eve".to_owned() };
-    assert_eq!(world.engine.begin(None, enrol).await, Err(DeskError::EnrolmentClosed));
-    let join = Wish::Join { code: "0".repeat(32), name: "Eve".to_owned() };
-    assert_eq!(world.engine.begin(None, join).await, Err(DeskError::EnrolmentClosed));
+    let enrol = Wish::Enrol {
+        code: String::new(),
+        name: "Eve".to_owned(),
+    };
+    assert_eq!(
+        world.engine.begin(None, enrol).await,
+        Err(DeskError::EnrolmentClosed)
+    );
+    let join = Wish::Join {
+        code: "0".repeat(32),
+        name: "Eve".to_owned(),
+    };
+    assert_eq!(
+        world.engine.begin(None, join).await,
+        Err(DeskError::EnrolmentClosed)
+    );
     let mut eve = Player::with_key(6);
     assert!(eve.wish(&world, Wish::SignIn).await.is_err());
     ann.wish(&world, Wish::AddAuthenticator).await.unwrap();
@@ -330,11 +434,20 @@ async fn nothing_widens_without_a_signed_acceptance() {
     // Children are inside their parents; freezing and revoking only take away.
     world
         .engine
-        .narrow_connection(&agent.connection, "x".into(), Rights::default(), Budget::default())
+        .narrow_connection(
+            &agent.connection,
+            "x".into(),
+            Rights::default(),
+            Budget::default(),
+        )
         .await
         .unwrap();
     world.engine.freeze("x".into(), "x".into()).await.unwrap();
-    world.engine.revoke_connection(&agent.connection).await.unwrap();
+    world
+        .engine
+        .revoke_connection(&agent.connection)
+        .await
+        .unwrap();
     let after = authority(&world).await;
     assert!(after.connections.is_empty() && after.frozen.is_some());
     assert_eq!(after.upstreams, before.upstreams);
@@ -364,7 +477,9 @@ fn changes(connection: &ConnectionId) -> Vec<Change> {
         world::label("env-prod", Environment::Development),
         Change::Upstream(observed),
         Change::Policies { files: Vec::new() },
-        Change::Thaw { freeze: tagout_core::ids::FreezeId::from_bits([3; 16]) },
+        Change::Thaw {
+            freeze: tagout_core::ids::FreezeId::from_bits([3; 16]),
+        },
     ]
 }
 
@@ -387,7 +502,9 @@ async fn what_could_never_be_in_force_is_refused_before_or_at_the_signature() {
     };
     let bad_policy = vec![("x.cedar".to_owned(), "permit(".to_owned())];
     let nobody = ConnectionId::from_bits([4; 16]);
-    let narrow = world.grant(&mut ann, &agent, development(), Budget::default()).await;
+    let narrow = world
+        .grant(&mut ann, &agent, development(), Budget::default())
+        .await;
     let elsewhere = Change::Label {
         upstream: "other".parse().unwrap(),
         place: "p".to_owned(),

@@ -151,7 +151,11 @@ async fn revoking_a_parent_ends_the_whole_subtree() {
     let child = world.caller(&child);
     let token = world.engine.token(&child.connection).unwrap();
     let hold = world.held(&child, &destroy_in_production("v1")).await;
-    world.engine.revoke_connection(&parent.connection).await.unwrap();
+    world
+        .engine
+        .revoke_connection(&parent.connection)
+        .await
+        .unwrap();
     assert_eq!(world.state(&hold).await, "withdrawn");
     assert!(world.lane.admit(&token, &world::peer(None)).is_err());
     let refusal = world.refused(&child, &write_in_staging("s")).await;
@@ -189,7 +193,11 @@ async fn nothing_is_sent_after_a_freeze_has_returned() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let began = Instant::now();
-    world.engine.freeze("Ann".into(), "a test".into()).await.unwrap();
+    world
+        .engine
+        .freeze("Ann".into(), "a test".into())
+        .await
+        .unwrap();
     let returned = Instant::now();
     assert!(returned.duration_since(began) < Duration::from_secs(1));
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -201,7 +209,11 @@ async fn nothing_is_sent_after_a_freeze_has_returned() {
     let late = sent.iter().filter(|sent| sent.at > returned).count();
     assert_eq!(late, 0, "of {}", sent.len());
     let intents = world.leaves("intent").len();
-    assert_eq!(intents, world.leaves("outcome").len(), "each intent has its end");
+    assert_eq!(
+        intents,
+        world.leaves("outcome").len(),
+        "each intent has its end"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,14 +229,25 @@ async fn what_hangs_is_cut_off_by_a_freeze_and_unknown() {
         tokio::task::yield_now().await;
     }
     let began = Instant::now();
-    world.engine.freeze("Ann".into(), "a test".into()).await.unwrap();
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    world
+        .engine
+        .freeze("Ann".into(), "a test".into())
+        .await
+        .unwrap();
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
     let Answer::Refused(refusal) = hanging.await.unwrap() else {
         panic!("answered")
     };
     assert!(refusal.line.contains("nobody can know"), "{}", refusal.line);
     let told = world.told.0.lock().unwrap();
-    assert!(told.iter().any(|notice| matches!(notice, Notice::Unknown { .. })));
+    assert!(
+        told.iter()
+            .any(|notice| matches!(notice, Notice::Unknown { .. }))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -234,7 +257,11 @@ async fn a_freeze_survives_and_only_a_person_thaws_it() {
     let hold = scheduled(&world, &mut ann, &agent, "v1").await;
     let pending = world.held(&agent, &destroy_in_production("v2")).await;
     ann.approve(&world, &pending).await;
-    world.engine.freeze("Ann".into(), "a test".into()).await.unwrap();
+    world
+        .engine
+        .freeze("Ann".into(), "a test".into())
+        .await
+        .unwrap();
     assert_eq!(world.state(&hold).await, "cancelled");
     // Neither reading again nor a restart lifts it.
     world.engine.reload().await.unwrap();
@@ -260,11 +287,17 @@ async fn a_freeze_survives_and_only_a_person_thaws_it() {
     let thaw = world.engine.propose_thaw(ann.me(), &freeze).await.unwrap();
     let refusal = world.refused(&agent, &write_in_staging("s")).await;
     assert_eq!(refusal.kind, RefusalKind::Frozen, "proposed is not thawed");
-    ann.settle(&world, thaw.clone(), Decision::Deny).await.unwrap();
+    ann.settle(&world, thaw.clone(), Decision::Deny)
+        .await
+        .unwrap();
     let again = Change::Thaw { freeze };
     ann.accept(&world, again).await;
     world.passes(&agent, &write_in_staging("s")).await;
-    assert_eq!(world.state(&hold).await, "cancelled", "a thaw sets nothing off");
+    assert_eq!(
+        world.state(&hold).await,
+        "cancelled",
+        "a thaw sets nothing off"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -275,7 +308,11 @@ async fn what_a_crash_left_of_a_revocation_is_finished_at_the_start() {
     let waiting = world.held(&agent, &destroy_in_production("v1")).await;
     let hold = scheduled(&world, &mut ann, &agent, "v2").await;
     // The store has it, and the engine never came to the holds.
-    world.store.revoke_connection(&agent.connection).await.unwrap();
+    world
+        .store
+        .revoke_connection(&agent.connection)
+        .await
+        .unwrap();
     let world = world.restart(Plan::default()).await;
     assert_eq!(world.state(&waiting).await, "withdrawn");
     assert_eq!(world.state(&hold).await, "cancelled");
@@ -292,7 +329,11 @@ async fn what_was_decided_before_a_revocation_is_not_sent_after_it() {
             tokio::spawn(async move { lane.submit(&agent, attempt).await })
         })
         .collect();
-    world.engine.revoke_connection(&agent.connection).await.unwrap();
+    world
+        .engine
+        .revoke_connection(&agent.connection)
+        .await
+        .unwrap();
     let revoked = Instant::now();
     for each in asked {
         each.await.unwrap();

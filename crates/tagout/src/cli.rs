@@ -117,6 +117,14 @@ pub(crate) enum UpstreamCommand {
         #[arg(long)]
         json: bool,
     },
+    /// The environments of an upstream, by id, with the labels they have.
+    Places {
+        /// The upstream's name.
+        name: String,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

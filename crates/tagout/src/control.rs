@@ -10,7 +10,8 @@ use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tagout_core::desk::Desk as _;
-use tagout_core::ids::{ConnectionId, GrantId, HoldId};
+use tagout_core::environment::{Environment, Place};
+use tagout_core::ids::{ConnectionId, GrantId, HoldId, UpstreamName};
 use tagout_core::proposal::Change;
 use tagout_core::store::{Authorities as _, Holds as _};
 use tagout_core::untrusted::Untrusted;
@@ -29,6 +30,8 @@ pub(crate) enum Ask {
     Connections,
     Grants,
     Upstreams,
+    Places { upstream: UpstreamName },
+    Probe { upstream: UpstreamName },
     Token { id: ConnectionId },
     RevokeConnection { id: ConnectionId },
     RevokeGrant { id: GrantId },
@@ -98,6 +101,25 @@ async fn fulfil(gateway: &Gateway, ask: Ask) -> anyhow::Result<Value> {
         Ask::Connections => json!(gateway.store.authority().await?.connections),
         Ask::Grants => json!(gateway.store.authority().await?.grants),
         Ask::Upstreams => json!(engine.upstreams()),
+        Ask::Places { upstream } => {
+            let errands = engine.operator_errands();
+            let places = gateway.adapter.places(&upstream, &errands).await;
+            let labels = gateway.store.authority().await?.labels;
+            json!(labelled(
+                &upstream,
+                places.ok_or_else(|| anyhow!(
+                    "`{upstream}` is not in force, or could not be asked"
+                ))?,
+                &labels
+            ))
+        }
+        Ask::Probe { upstream } => {
+            let probed = gateway
+                .adapter
+                .probe(&upstream, &engine.operator_errands())
+                .await;
+            json!(probed.map_err(anyhow::Error::msg)?.as_u16())
+        }
         Ask::Token { id } => {
             let token = engine.token(&id);
             json!(
@@ -117,6 +139,24 @@ async fn fulfil(gateway: &Gateway, ask: Ask) -> anyhow::Result<Value> {
         }
         Ask::Standing => json!(engine.standing().await),
     })
+}
+
+/// Each place with its label, if a person gave it one.
+fn labelled(
+    upstream: &UpstreamName,
+    places: Vec<Place>,
+    labels: &[(UpstreamName, String, Environment)],
+) -> Vec<Value> {
+    let label = |place: &Place| {
+        let found = labels
+            .iter()
+            .find(|(of, id, _)| of == upstream && *id == place.id);
+        found.map(|(_, _, environment)| environment.word())
+    };
+    places
+        .iter()
+        .map(|place| json!({"place": place, "label": label(place)}))
+        .collect()
 }
 
 /// Asks the gateway that runs on this data folder.

@@ -23,6 +23,9 @@ const BATCH: usize = 64;
 /// Of what is no read, one in so many is sent, to see that the generator makes requests that change things.
 const SENT_EFFECTS: usize = 8;
 
+/// Root fields after which a stand-in begins anew, before little is left in it that could be changed.
+const LONG_LOG: usize = 500;
+
 /// More failures than these say nothing new.
 const ENOUGH: usize = 3;
 
@@ -37,6 +40,8 @@ pub(crate) struct Tally {
     pub(crate) refused: usize,
     /// Requests that were taken for reads; each was sent in two forms.
     pub(crate) reads: usize,
+    /// Those of them that were damaged after they had been written.
+    pub(crate) damaged_reads: usize,
     /// Requests that were taken for more than reads and sent nevertheless.
     pub(crate) effects_sent: usize,
     /// Those of them that changed the state.
@@ -54,6 +59,7 @@ impl Tally {
         self.requests += other.requests;
         self.refused += other.refused;
         self.reads += other.reads;
+        self.damaged_reads += other.damaged_reads;
         self.effects_sent += other.effects_sent;
         self.effects_changed += other.effects_changed;
         self.fields_read.extend(other.fields_read);
@@ -63,16 +69,17 @@ impl Tally {
     }
 }
 
-/// The request of this seed.
-pub(crate) fn generated(schema: &Schema, seed: u64) -> Bytes {
+/// The request of this seed, and whether it was damaged.
+fn generated(schema: &Schema, seed: u64) -> (Bytes, bool) {
     let mut dice = Dice::new(seed);
     let count = if dice.percent(8) { 1 + dice.roll(3) } else { 1 };
     let requests: Vec<_> = (0..count).map(|_| request(schema, &mut dice)).collect();
     let mut message = carry(&requests, &mut dice);
-    if dice.percent(30) {
+    let is_damaged = dice.percent(30);
+    if is_damaged {
         damage(&mut message, &mut dice);
     }
-    message.written()
+    (message.written(), is_damaged)
 }
 
 /// Hunts over these seeds, on as many threads as there are stand-ins.
@@ -150,7 +157,7 @@ impl Hunter {
     }
 
     fn one(&mut self, seed: u64) {
-        let bytes = generated(&self.schema, seed);
+        let (bytes, is_damaged) = generated(&self.schema, seed);
         self.tally.requests += 1;
         let attempt = Attempt {
             upstream: "railway".parse().unwrap(),
@@ -160,6 +167,7 @@ impl Hunter {
             Err(_) => self.tally.refused += 1,
             Ok(operation) if (self.believes)(&bytes, &operation) => {
                 self.tally.reads += 1;
+                self.tally.damaged_reads += usize::from(is_damaged);
                 self.reads.push(Read {
                     seed,
                     forms: [bytes, operation.exact.bytes().clone()],
@@ -178,7 +186,7 @@ impl Hunter {
         for bytes in std::mem::take(&mut self.effects) {
             self.send_effect(&bytes);
         }
-        if self.tally.requests.is_multiple_of(2) {
+        if self.standin.state.requests().len() > LONG_LOG {
             self.standin.state.reset();
         }
     }

@@ -26,8 +26,7 @@ use tagout_core::store::Holds as _;
 use tagout_core::time::{Clock, UnixMs};
 use tagout_core::verdict::Mode;
 use tagout_engine::{
-    Engine, Faults, InstallationKey, KeyUse, Lane, Notice, Notify, Parts, Settings,
-    kept_checkpoint,
+    Engine, Faults, InstallationKey, KeyUse, Lane, Notice, Notify, Parts, Settings, kept_checkpoint,
 };
 use tagout_ledger::{Ledger, NoteSigner, Options};
 use tagout_store::SqliteStore;
@@ -155,7 +154,13 @@ impl World {
         options.segment_bytes = 256 << 10;
         options.refusal_reserve_bytes = 64 << 10;
         let full = Arc::clone(&disk_is_full);
-        let free = move || if full.load(Ordering::SeqCst) { 0 } else { 1 << 40 };
+        let free = move || {
+            if full.load(Ordering::SeqCst) {
+                0
+            } else {
+                1 << 40
+            }
+        };
         options.disk_probe = Arc::new(move |_| Ok(free()));
         if plan.must_extend {
             let verifier = options.signer.verifier();
@@ -403,7 +408,11 @@ pub(crate) fn everything() -> Rights {
     rights(&Effect::ALL, &["*:*"], &Environment::ALL)
 }
 
-pub(crate) fn rights(effects: &[Effect], resources: &[&str], environments: &[Environment]) -> Rights {
+pub(crate) fn rights(
+    effects: &[Effect],
+    resources: &[&str],
+    environments: &[Environment],
+) -> Rights {
     let resource = |text: &&str| Resource::try_from((*text).to_owned()).unwrap();
     Rights(vec![Clause {
         upstreams: Among::All,

@@ -159,7 +159,11 @@ impl Player {
         }
     }
 
-    pub(crate) async fn deny(&mut self, world: &World, hold: &HoldId) -> Result<Settled, DeskError> {
+    pub(crate) async fn deny(
+        &mut self,
+        world: &World,
+        hold: &HoldId,
+    ) -> Result<Settled, DeskError> {
         let wish = Self::judgement(hold, 0, Decision::Deny);
         self.wish(world, wish).await
     }

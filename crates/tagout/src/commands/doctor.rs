@@ -44,6 +44,7 @@ pub(crate) async fn run(path: &Path, as_json: bool) -> anyhow::Result<Exit> {
             readable.map_err(|why| anyhow::anyhow!("`{}`: {why}", upstream.name)),
         )
     }));
+    findings.extend(probes(&config));
     findings.push(Finding {
         what: "enforcement",
         trouble: advisory(&config),
@@ -53,6 +54,28 @@ pub(crate) async fn run(path: &Path, as_json: bool) -> anyhow::Result<Exit> {
     }
     let well = findings.iter().all(|found| found.trouble.is_none());
     Ok(if well { Exit::Ok } else { Exit::Failure })
+}
+
+/// Whether each upstream in force answers at all. Asks through the gateway, which has the credentials.
+fn probes(config: &Config) -> Vec<Finding> {
+    let upstreams = ask(&config.data, &Ask::Upstreams).unwrap_or_default();
+    let names = upstreams
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|each| {
+            each.pointer("/name")
+                .and_then(|name| name.as_str())?
+                .parse()
+                .ok()
+        });
+    let probe = |upstream| {
+        finding(
+            "upstream",
+            ask(&config.data, &Ask::Probe { upstream }).map(|_| ()),
+        )
+    };
+    names.map(probe).collect()
 }
 
 fn finding(what: &'static str, result: anyhow::Result<()>) -> Finding {

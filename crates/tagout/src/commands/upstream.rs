@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use serde_json::Value;
 use tagout_core::proposal::{Change, Upstream};
 use tagout_core::resource::Resource;
 
@@ -15,6 +16,23 @@ use crate::exit::Exit;
 pub(crate) fn run(path: &Path, command: UpstreamCommand) -> anyhow::Result<Exit> {
     match command {
         UpstreamCommand::Add(args) => add(path, args),
+        UpstreamCommand::Places { name, json } => {
+            let ask = Ask::Places {
+                upstream: name.parse()?,
+            };
+            list(path, &ask, json, |place| {
+                format!(
+                    "{}  {:<12}  {} / {}",
+                    text(place, "/place/id"),
+                    place
+                        .pointer("/label")
+                        .and_then(Value::as_str)
+                        .unwrap_or("unlabelled"),
+                    text(place, "/place/project"),
+                    text(place, "/place/name")
+                )
+            })
+        }
         UpstreamCommand::List { json } => list(path, &Ask::Upstreams, json, |upstream| {
             format!(
                 "{}  {}  pack {}  {}",
