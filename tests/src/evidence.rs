@@ -260,3 +260,20 @@ pub fn changed_rows(before: &Value, after: &Value) -> BTreeSet<String> {
     }
     changed
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_differ_come_or_go_are_named() {
+        let before =
+            json!({"ticks": 1, "volumes": {"a": 1, "b": 1}, "list": [1], "same": {"x": 1}});
+        let after = json!({"ticks": 2, "volumes": {"a": 2, "c": 1}, "list": [], "same": {"x": 1}});
+        let changed: Vec<_> = changed_rows(&before, &after).into_iter().collect();
+        assert_eq!(changed, ["list", "volumes/a", "volumes/b", "volumes/c"]);
+        assert!(changed_rows(&before, &before).is_empty());
+    }
+}

@@ -1,5 +1,7 @@
 //! A gateway with a person, upstreams, and agents.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use tagout_stage::{Agent, App, Gateway, Person, Railway, Setting};
 
@@ -69,26 +71,28 @@ impl Scene {
     }
 
     fn register(&mut self) -> anyhow::Result<()> {
-        let url = self.railway.url();
-        let upstream = [
-            "upstream",
-            "add",
-            "--name",
-            "railway",
-            "--url",
-            &url,
-            "--pack",
-            "railway",
-            "--credential",
-            &format!("env:{RAILWAY_TOKEN_VARIABLE}"),
-            "--alias",
-            "backboard.railway.app",
-            "--alias",
-            "backboard.railway.com",
-        ];
-        self.gateway.accepted(&mut self.person, &upstream)?;
+        self.add_railway("guard")?;
         self.label(standin_railway::seed::PRODUCTION, "production")?;
         self.label(standin_railway::seed::STAGING, "staging")
+    }
+
+    /// Puts Railway into observe mode, as accepted by the person.
+    ///
+    /// # Errors
+    /// When the proposal or its acceptance fails.
+    pub fn watch_only(&mut self) -> anyhow::Result<()> {
+        self.add_railway("observe")
+    }
+
+    fn add_railway(&mut self, mode: &str) -> anyhow::Result<()> {
+        let url = self.railway.url();
+        let credential = format!("env:{RAILWAY_TOKEN_VARIABLE}");
+        let mut add = vec!["upstream", "add", "--name", "railway", "--url", &url];
+        add.extend(["--pack", "railway", "--credential", &credential]);
+        add.extend(["--alias", "backboard.railway.app"]);
+        add.extend(["--alias", "backboard.railway.com"]);
+        add.extend(["--mode", mode]);
+        self.accepted(&add)
     }
 
     /// Binds a label to an environment's id at Railway.
@@ -178,6 +182,24 @@ impl Scene {
         open.extend(["--task", "the task of this test"]);
         open.extend(arguments);
         self.accepted(&open)
+    }
+
+    /// An agent with these rights that is told to use the gateway as a proxy. The certificate to trust is
+    /// there as soon as a harmless request passes.
+    ///
+    /// # Errors
+    /// When any step fails, or the proxy is not trusted in time.
+    pub fn proxied_agent(&mut self, rights: Option<&str>) -> anyhow::Result<Agent> {
+        let agent = self.agent(rights)?;
+        let agent = agent.through(self.gateway.proxy(&agent.token));
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            match agent.graphql("{ __typename }") {
+                Ok(_) => return Ok(agent),
+                Err(error) if Instant::now() > until => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
     }
 
     /// An agent with standing rights, or those of this JSON.

@@ -36,3 +36,25 @@ pub fn in_files(folder: &Path, but: &Path, needles: &[String]) -> anyhow::Result
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a").join("b");
+        fs::create_dir_all(&deep).unwrap();
+        let left_out = folder.path().join("key");
+        let needles = ["5f0f4d1e".to_owned()];
+        let hidden = b"\xff\0before5f0f4d1eafter\0\xfe";
+        fs::write(&left_out, hidden).unwrap();
+        let found = |folder: &Path| in_files(folder, &left_out, &needles).unwrap();
+        assert_eq!(found(folder.path()), Vec::<String>::new());
+        fs::write(deep.join("journal"), hidden).unwrap();
+        assert_eq!(found(folder.path()).len(), 1);
+        assert_eq!(holds_any(hidden, &needles), Some("5f0f4d1e"));
+        assert_eq!(holds_any(b"5f0f4d1", &needles), None);
+    }
+}

@@ -1,17 +1,55 @@
 //! The founding incident, and the same with rights that reach further than they should.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
+
 use standin_railway::seed;
+use tagout_stage::{Agent, Setting};
 use tagout_tests::documents::volume_delete;
 use tagout_tests::{Approved, NOTHING, Scene, Told, rights};
 
 const EVERYWHERE: &[&str] = &["development", "staging", "production", "unknown"];
 
+/// How the agent comes to the gateway.
+#[derive(Clone, Copy)]
+enum Way {
+    /// By another address.
+    Reverse,
+    /// As a proxy that intercepts TLS.
+    Forward,
+}
+
+fn scene(way: Way, rights: &str) -> (Scene, Agent) {
+    let setting = Setting {
+        forward: matches!(way, Way::Forward),
+        ..Setting::default()
+    };
+    let mut scene = Scene::open_with(setting).unwrap();
+    let agent = match way {
+        Way::Reverse => scene.agent(Some(rights)),
+        Way::Forward => scene.proxied_agent(Some(rights)),
+    };
+    (scene, agent.unwrap())
+}
+
 #[test]
 fn m01_a_token_for_domains_deletes_no_volume_and_a_stray_token_goes_nowhere() {
-    let mut scene = Scene::open().unwrap();
-    let before = scene.before().unwrap();
+    m01(Way::Reverse);
+}
+
+#[test]
+fn m01_through_the_proxy() {
+    m01(Way::Forward);
+}
+
+fn m01(way: Way) {
     let domains = rights(&["write", "destroy"], &["domain:*"], EVERYWHERE);
-    let agent = scene.agent(Some(&domains)).unwrap();
+    let (scene, agent) = scene(way, &domains);
+    let before = scene.before().unwrap();
 
     let denied = agent.graphql(&volume_delete()).unwrap();
     let told = Told {
@@ -38,10 +76,18 @@ fn m01_a_token_for_domains_deletes_no_volume_and_a_stray_token_goes_nowhere() {
 
 #[test]
 fn m02_a_volume_in_two_environments_is_held_and_the_card_names_production() {
-    let mut scene = Scene::open().unwrap();
-    let before = scene.before().unwrap();
+    m02(Way::Reverse);
+}
+
+#[test]
+fn m02_through_the_proxy() {
+    m02(Way::Forward);
+}
+
+fn m02(way: Way) {
     let volumes = rights(&["write", "destroy"], &["volume:*"], &["staging"]);
-    let agent = scene.agent(Some(&volumes)).unwrap();
+    let (mut scene, agent) = scene(way, &volumes);
+    let before = scene.before().unwrap();
 
     let held = agent.graphql(&volume_delete()).unwrap();
     let told = Told {

@@ -1,9 +1,16 @@
 //! The grace period, the safety net, and making a key for oneself.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
+
 use serde_json::json;
 use standin_railway::seed;
 use tagout_stage::{Agent, Heard};
-use tagout_tests::documents::volume_delete;
+use tagout_tests::documents::{volume_delete, volume_delete_of};
 use tagout_tests::{NOTHING, Scene, Told, rights};
 
 const EVERYTHING: &[&str] = &[
@@ -79,6 +86,48 @@ fn m05_the_grace_period_of_a_project_stays_and_to_take_a_deletion_back_needs_nob
         .unwrap();
     assert_eq!(back.code(), None, "{back:?}");
     assert_eq!(scene.railway.mutations(), ["projectScheduleDeleteCancel"]);
+}
+
+/// How a hold stands, as its agent is told.
+fn state(agent: &Agent, hold: &str) -> String {
+    let path = format!("/.tagout/holds/{hold}");
+    let heard = agent.ask("GET", &path, "backboard.railway.com").unwrap();
+    heard.json()["state"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn m05_what_was_approved_waits_three_days_and_can_be_cancelled() {
+    let (mut scene, agent) = powerful();
+    let before = scene.before().unwrap();
+    for (number, volume) in [seed::POSTGRES_VOLUME, seed::BLOG_VOLUME]
+        .iter()
+        .enumerate()
+    {
+        let document = volume_delete_of(volume);
+        let held = agent.graphql(&document).unwrap();
+        let hold = held.hold().unwrap();
+        scene.person.approve(&hold).unwrap();
+        let scheduled = agent.graphql(&document).unwrap();
+        assert_eq!(
+            scheduled.code().as_deref(),
+            Some("SCHEDULED"),
+            "{scheduled:?}"
+        );
+        assert_eq!(state(&agent, &hold), "scheduled");
+        // By whoever sees it first, or by stopping everything.
+        if number == 0 {
+            let cancel = format!("/api/v1/holds/{hold}/cancel");
+            scene.person.post(&cancel, &json!({})).unwrap();
+        } else {
+            scene.gateway.freeze().unwrap();
+        }
+        let shown = scene.person.get(&format!("/api/v1/holds/{hold}")).unwrap();
+        assert_eq!(shown["state"], "cancelled");
+    }
+    scene.evidence(&before, &[], &NOTHING, &[&agent]).unwrap();
 }
 
 #[test]

@@ -1,10 +1,17 @@
 //! An agent tries to approve what it asked for, by every way that it can reach.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
+
 use serde_json::{Value, json};
 use standin_railway::seed;
 use tagout_console::{Access, listed};
 use tagout_stage::{Agent, Heard, Web};
-use tagout_tests::documents::{volume_delete, volume_delete_of};
+use tagout_tests::documents::{variable_upsert, volume_delete, volume_delete_of};
 use tagout_tests::{NOTHING, Scene, Told, rights};
 
 fn judge(hold: &str) -> Value {
@@ -160,7 +167,36 @@ fn m41_an_answer_counts_once_for_what_it_was_made_for_and_for_whom() {
     let url = format!("/.tagout/holds/{hold}");
     let status = another.ask("GET", &url, "backboard.railway.app").unwrap();
     assert_ne!(status.status, 200, "somebody else's hold: {status:?}");
+
     assert_eq!(scene.railway.mutations(), Vec::<String>::new());
+}
+
+#[test]
+fn m41_what_was_approved_under_other_rules_has_to_be_asked_for_anew() {
+    let mut scene = Scene::open().unwrap();
+    let agent = scene.agent(None).unwrap();
+    let document = variable_upsert(seed::STAGING, "FEATURE", "on");
+    let hold = agent.graphql(&document).unwrap().hold().unwrap();
+    scene.person.approve(&hold).unwrap();
+    let file = scene.gateway.folder().join("more.cedar");
+    let rule = "@id(\"team.none\")\n@reason(\"none\")\nforbid (principal, action == Action::\"emit\", resource);\n";
+    std::fs::write(&file, rule).unwrap();
+    let propose = ["policy", "propose", &file.display().to_string()];
+    scene.accepted(&propose).unwrap();
+
+    let void = agent.graphql(&document).unwrap();
+    assert_eq!(void.code().as_deref(), Some("DENIED"), "{void:?}");
+    assert!(void.line().contains("policy has changed"), "{void:?}");
+    let anew = agent.graphql(&document).unwrap();
+    assert_eq!(anew.code().as_deref(), Some("HELD"), "{anew:?}");
+    assert_ne!(anew.hold().unwrap(), hold);
+    assert_eq!(scene.railway.mutations(), Vec::<String>::new());
+    // Under the rules that hold now it passes, once.
+    scene.person.approve(&anew.hold().unwrap()).unwrap();
+    assert_eq!(agent.graphql(&document).unwrap().code(), None);
+    let receipt = agent.graphql(&document).unwrap();
+    assert_eq!(receipt.code().as_deref(), Some("DONE"), "{receipt:?}");
+    assert_eq!(scene.railway.mutations(), ["variableUpsert"]);
 }
 
 #[test]

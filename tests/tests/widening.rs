@@ -1,6 +1,13 @@
 //! Nothing that is written, said or set is in force before a person has accepted it: a case for every
 //! route and file.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 

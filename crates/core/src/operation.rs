@@ -49,6 +49,13 @@ impl Operation {
             .unwrap_or(Effect::Unknown)
     }
 
+    /// Whether every effect only observes. Not to be asked of [`Self::worst`]: `secret_read` is worse than
+    /// `write`, so the worst of a write that answers with a secret only observes.
+    #[must_use]
+    pub fn only_observes(&self) -> bool {
+        !self.effects.is_empty() && self.effects.iter().all(|on| on.effect.only_observes())
+    }
+
     /// The least reversible of the effects.
     #[must_use]
     pub fn reversibility(&self) -> Reversibility {
@@ -98,4 +105,46 @@ pub enum PathStep {
     Field(String),
     /// Every value from here on: names stay, values go.
     All,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Resource;
+
+    #[test]
+    fn a_write_that_answers_with_a_secret_is_not_a_read() {
+        let of = |effects: &[Effect]| Operation {
+            upstream: "railway".parse().unwrap(),
+            summary: "x".into(),
+            exact: Exact::new(Bytes::new()),
+            shown: "x".into(),
+            canonical: Value::Null,
+            effects: effects
+                .iter()
+                .map(|e| EffectOn::new(*e, Resource::anything(), ""))
+                .collect(),
+            secrets: Vec::new(),
+        };
+        for (effects, worst, only_observes) in [
+            (
+                &[Effect::Read, Effect::SecretRead][..],
+                Effect::SecretRead,
+                true,
+            ),
+            (
+                &[Effect::Write, Effect::SecretRead],
+                Effect::SecretRead,
+                false,
+            ),
+            (&[Effect::Read], Effect::Read, true),
+            (&[], Effect::Unknown, false),
+        ] {
+            let operation = of(effects);
+            assert_eq!(
+                (operation.worst(), operation.only_observes()),
+                (worst, only_observes)
+            );
+        }
+    }
 }

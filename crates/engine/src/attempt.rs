@@ -92,7 +92,7 @@ impl Engine {
             let leaf = leaf.fitting(self.clock.now());
             self.note_refusal(Some(&caller.connection), &leaf).await;
         }
-        stop.refusal
+        *stop.refusal
     }
 
     /// Stops a grant whose budget is used up.

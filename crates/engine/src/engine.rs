@@ -1,6 +1,6 @@
 //! The parts that every operation and every person's act share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use tagout_core::grant::{CONNECTION_IDLE_MS, Connection};
@@ -68,8 +68,8 @@ pub struct Engine {
     pub(crate) running: Mutex<HashSet<HoldId>>,
     /// One proposal at a time is counted and put in.
     pub(crate) proposing: tokio::sync::Mutex<()>,
-    /// When the ledger's mark was last kept, on the monotonic clock.
-    pub(crate) marked_ms: Mutex<u64>,
+    /// When, on the monotonic clock, every intent below which index had its outcome.
+    pub(crate) marks: Mutex<VecDeque<(u64, u64)>>,
     /// Counts the changes to who may do what, for whoever routes or shows it.
     pub(crate) changed: watch::Sender<u64>,
     me: Weak<Self>,
@@ -127,7 +127,7 @@ impl Engine {
             waiting: Semaphore::new(WAITING_ON_WIRE),
             running: Mutex::default(),
             proposing: tokio::sync::Mutex::default(),
-            marked_ms: Mutex::default(),
+            marks: Mutex::default(),
             changed: watch::Sender::new(0),
             me,
             policy_texts: tokio::sync::Mutex::new(authority.policies.clone()),

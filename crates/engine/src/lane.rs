@@ -113,7 +113,7 @@ impl<A: Adapter> Lane<A> {
         let upstream = engine.upstream_of(&attempt)?;
         let classified = self.adapter.classify(&attempt);
         let operation = classified.map_err(|ambiguous| Stop::ambiguous(&ambiguous))?;
-        let observes = operation.worst().only_observes();
+        let observes = operation.only_observes();
         let errands = ErrandsOf::new(engine, &connection.id);
         let resolve = self.adapter.resolve(operation, &errands);
         let Way::Through(resolved) = engine.gate.pass(|| true, resolve).await else {
@@ -269,7 +269,7 @@ fn refused(case: &Case, reason: &str, instead: Option<String>) -> Stop {
         case.judged.environment().word()
     );
     let mut stop = Stop::new(RefusalKind::Denied, &line).because(reason);
-    stop.refusal = stop.refusal.or_instead(instead);
+    stop.refusal.instead = instead;
     stop.about(case.judged.what())
 }
 

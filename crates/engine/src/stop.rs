@@ -13,7 +13,7 @@ use crate::leaf::What;
 /// The end of an operation's way.
 #[derive(Debug)]
 pub(crate) struct Stop {
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: Box<Refusal>,
     /// In our own words, for the ledger.
     pub(crate) reason: String,
     pub(crate) what: Option<Box<What>>,
@@ -26,7 +26,7 @@ impl Stop {
     pub(crate) fn new(kind: RefusalKind, what: &str) -> Self {
         let refusal = Refusal::new(kind, what);
         Self {
-            refusal,
+            refusal: Box::new(refusal),
             reason: what.to_owned(),
             what: None,
             recorded: false,
@@ -37,7 +37,7 @@ impl Stop {
     pub(crate) fn recorded(refusal: Refusal) -> Self {
         Self {
             reason: refusal.line.clone(),
-            refusal,
+            refusal: Box::new(refusal),
             what: None,
             recorded: true,
         }

@@ -86,6 +86,6 @@ const fn advice_for(state: HoldState) -> &'static str {
 
 impl From<Stop> for Box<Refusal> {
     fn from(stop: Stop) -> Self {
-        Self::new(stop.refusal)
+        stop.refusal
     }
 }

@@ -1,5 +1,13 @@
 //! Approvals that are not what they should be: each is refused, and nothing is sent.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
 mod world;
 
 use rusqlite::Connection;

@@ -1,5 +1,13 @@
 //! Every way that a hold's life can take, through the engine.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
 mod world;
 
 use tagout_core::approval::Decision;

@@ -156,7 +156,7 @@ impl HttpAdapter {
         Expected {
             method: method_of(operation),
             shape: if graphql { Shape::GraphQl } else { Shape::Http },
-            effect: matches!(clearance, Clearance::Effect(_)) && !operation.worst().only_observes(),
+            effect: matches!(clearance, Clearance::Effect(_)) && !operation.only_observes(),
             members: root_fields(operation),
             secrets: &operation.secrets,
             vault: Arc::clone(&self.vault),

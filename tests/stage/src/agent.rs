@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 /// An agent that knows its token and where the gateway is.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Agent {
     /// Its token.
     pub token: String,
@@ -16,8 +17,19 @@ pub struct Agent {
     pub connection: String,
     /// The agents' listener: `http://127.0.0.1:port`.
     pub gateway: String,
+    /// The proxy that it is told to use, if it is not told another address.
+    pub proxy: Option<Proxy>,
     /// Every byte that its programs said or were told. Clones share it.
     pub transcript: Transcript,
+}
+
+/// The gateway as a proxy.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// `http://name:token@127.0.0.1:port`.
+    pub url: String,
+    /// The file with the certificate authority to trust.
+    pub ca: String,
 }
 
 /// Every byte that an agent could read, kept to be searched afterwards.
@@ -61,6 +73,7 @@ impl Agent {
             token,
             connection,
             gateway,
+            proxy: None,
             transcript: Transcript::default(),
         }
     }
@@ -74,8 +87,61 @@ impl Agent {
         }
     }
 
+    /// The same agent, told to use a proxy. What it sends inside carries its token as well, as clients do
+    /// that insist on a credential of their own.
+    #[must_use]
+    pub fn through(&self, proxy: Proxy) -> Self {
+        Self {
+            proxy: Some(proxy),
+            ..self.clone()
+        }
+    }
+
+    /// What curl is told to reach a path of a host with the token.
+    #[must_use]
+    pub fn address(&self, path: &str, host: &str) -> Vec<String> {
+        let authorization = format!("Authorization: Bearer {}", self.token);
+        let mut told = vec!["-H".to_owned(), authorization];
+        match &self.proxy {
+            None => {
+                told.extend(["-H".to_owned(), format!("Host: {host}")]);
+                told.push(format!("{}{path}", self.gateway));
+            }
+            Some(proxy) => {
+                told.push("--suppress-connect-headers".to_owned());
+                told.extend(["--proxy".to_owned(), proxy.url.clone()]);
+                told.extend(["--cacert".to_owned(), proxy.ca.clone()]);
+                told.push(format!("https://{host}{path}"));
+            }
+        }
+        told
+    }
+
+    /// Where a program finds a host of Railway's: the gateway, or the host itself by way of the proxy.
+    fn base(&self) -> &str {
+        match self.proxy {
+            None => &self.gateway,
+            Some(_) => "https://backboard.railway.com",
+        }
+    }
+
+    /// What stands in an agent's environment about the way it has to take.
+    fn environment(&self) -> Vec<(&'static str, &str)> {
+        let mut environment = vec![
+            ("TAGOUT_TOKEN", self.token.as_str()),
+            ("TAGOUT_URL", self.base()),
+        ];
+        if let Some(proxy) = &self.proxy {
+            environment.extend([
+                ("HTTPS_PROXY", proxy.url.as_str()),
+                ("SSL_CERT_FILE", &proxy.ca),
+            ]);
+        }
+        environment
+    }
+
     /// Runs a program as the agent does: with nothing in its environment but a path, the token and the
-    /// gateway's address. What it says is kept.
+    /// way to the gateway. What it says is kept.
     ///
     /// # Errors
     /// When it can't be run.
@@ -84,8 +150,7 @@ impl Agent {
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("TAGOUT_TOKEN", &self.token)
-            .env("TAGOUT_GATEWAY", &self.gateway)
+            .envs(self.environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -137,10 +202,24 @@ impl Agent {
     /// # Errors
     /// When curl gets no answer.
     pub fn ask(&self, method: &str, path: &str, host: &str) -> anyhow::Result<Heard> {
-        let authorization = format!("Authorization: Bearer {}", self.token);
-        let host = format!("Host: {host}");
-        let url = format!("{}{path}", self.gateway);
-        self.curl(&["-X", method, &url, "-H", &authorization, "-H", &host])
+        self.send(path, host, &["-X", method], b"")
+    }
+
+    /// Sends a request with more arguments for curl, and bytes for `@-`.
+    ///
+    /// # Errors
+    /// When curl gets no answer.
+    pub fn send(
+        &self,
+        path: &str,
+        host: &str,
+        more: &[&str],
+        input: &[u8],
+    ) -> anyhow::Result<Heard> {
+        let address = self.address(path, host);
+        let address = address.iter().map(String::as_str);
+        let arguments: Vec<&str> = address.chain(more.iter().copied()).collect();
+        self.curl_with(&arguments, input)
     }
 
     /// Sends a GraphQL document in the form in which the incident's was published: no Content-Type, the
@@ -158,20 +237,7 @@ impl Agent {
     /// # Errors
     /// When curl gets no answer.
     pub fn post(&self, path: &str, host: &str, body: &str) -> anyhow::Result<Heard> {
-        let authorization = format!("Authorization: Bearer {}", self.token);
-        let host = format!("Host: {host}");
-        let url = format!("{}{path}", self.gateway);
-        self.curl(&[
-            "-X",
-            "POST",
-            &url,
-            "-H",
-            &authorization,
-            "-H",
-            &host,
-            "-d",
-            body,
-        ])
+        self.send(path, host, &["-d", body], b"")
     }
 }
 
@@ -222,6 +288,17 @@ impl Heard {
                 .map(|(word, _)| word.to_owned())
         };
         self.code().or_else(word)
+    }
+
+    /// Seconds after which to ask again, if the answer says so.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<u64> {
+        let mut lines = self.headers.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+        let in_head = found.and_then(|(_, seconds)| seconds.trim().parse().ok());
+        let json = self.json();
+        let in_body = json.pointer("/errors/0/extensions/retry_after_s");
+        in_head.or_else(|| in_body.and_then(Value::as_u64))
     }
 
     /// Where the agent can ask how its hold stands.

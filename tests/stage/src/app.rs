@@ -95,9 +95,10 @@ impl App {
 
 impl Inside {
     fn answer(&self, stream: &TcpStream) {
-        let Some((method, path, key)) = read(stream) else {
+        let Some((method, path, credential)) = read(stream) else {
             return;
         };
+        let key = credential == format!("Bearer {}", App::KEY);
         let row = path.trim_start_matches("/api/").to_owned();
         lock(&self.received).push(Received {
             at: SystemTime::now(),
@@ -105,16 +106,22 @@ impl Inside {
             path,
         });
         std::thread::sleep(Duration::from_millis(self.delay_ms.load(Ordering::SeqCst)));
-        let (status, body) = if key {
-            self.effect(&method, &row)
+        let (status, body) = match (key, row.as_str()) {
+            (false, _) => ("401 Unauthorized", String::new()),
+            // Some interfaces tell their callers what they sent, for the sake of debugging.
+            (true, "echo") => ("200 OK", format!("{{\"authorization\":\"{credential}\"}}")),
+            (true, _) => self.effect(&method, &row),
+        };
+        let echoed = if row == "echo" {
+            credential
         } else {
-            ("401 Unauthorized", String::new())
+            String::new()
         };
         let mut stream = stream;
         // Whoever asked may have gone away.
         let _ = write!(
             stream,
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\nx-echo: {echoed}\r\n\r\n{body}",
             body.len()
         );
         let _ = stream.shutdown(Shutdown::Write);
@@ -133,14 +140,14 @@ impl Inside {
     }
 }
 
-/// Method, path, and whether the right credential came with it.
-fn read(stream: &TcpStream) -> Option<(String, String, bool)> {
+/// Method, path, and the credential that came with it.
+fn read(stream: &TcpStream) -> Option<(String, String, String)> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split(' ');
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let (mut length, mut key) = (0, false);
+    let (mut length, mut credential) = (0, String::new());
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
@@ -149,12 +156,12 @@ fn read(stream: &TcpStream) -> Option<(String, String, bool)> {
         };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
-            "authorization" => key = value.trim() == format!("Bearer {}", App::KEY),
+            "authorization" => value.trim().clone_into(&mut credential),
             _ => {}
         }
     }
     reader.read_exact(&mut vec![0; length]).ok()?;
-    Some((method, path, key))
+    Some((method, path, credential))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

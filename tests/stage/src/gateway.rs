@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, bail};
 use tempfile::TempDir;
 
+use crate::agent::Proxy;
 use crate::namespace::Namespace;
 use crate::person::Person;
 use crate::said::Said;
@@ -25,6 +26,8 @@ pub struct Setting {
     pub environment: Vec<(String, String)>,
     /// How long a held request waits on the wire; not at all unless said.
     pub wait_on_wire_ms: u64,
+    /// Whether it is a proxy as well.
+    pub forward: bool,
     /// The size of the disk that the data lies on; the machine's own unless said.
     pub disk_mib: Option<u64>,
 }
@@ -36,6 +39,7 @@ pub struct Gateway {
     folder: TempDir,
     console_port: u16,
     agents_port: u16,
+    proxy_port: u16,
     environment: Vec<(String, String)>,
     process: Option<Child>,
     said: Arc<Said>,
@@ -59,6 +63,7 @@ impl Gateway {
             folder: tempfile::Builder::new().prefix("tagout-stage-").tempdir()?,
             console_port: free_port()?,
             agents_port: free_port()?,
+            proxy_port: free_port()?,
             environment: setting.environment.clone(),
             process: None,
             said: Arc::default(),
@@ -106,6 +111,13 @@ impl Gateway {
         }
         let path = self.config();
         let text = fs::read_to_string(&path)?;
+        let text = match setting.forward {
+            false => text,
+            true => {
+                let forward = format!("[agents]\nforward = \"127.0.0.1:{}\"", self.proxy_port);
+                text.replace("[agents]", &forward)
+            }
+        };
         let wait = format!("wait_on_wire_ms = {}\n", setting.wait_on_wire_ms);
         fs::write(&path, format!("{wait}{text}\n{}", setting.config))?;
         Ok(())
@@ -151,6 +163,15 @@ impl Gateway {
     #[must_use]
     pub fn agents(&self) -> String {
         format!("http://127.0.0.1:{}", self.agents_port)
+    }
+
+    /// The proxy that an agent is told to use, with its token.
+    #[must_use]
+    pub fn proxy(&self, token: &str) -> Proxy {
+        Proxy {
+            url: format!("http://agent:{token}@127.0.0.1:{}", self.proxy_port),
+            ca: self.data().join("agents-ca.pem").display().to_string(),
+        }
     }
 
     /// The configuration file.

@@ -15,7 +15,7 @@ mod upstream;
 mod web;
 
 pub use crate::{
-    agent::{Agent, Heard, Transcript},
+    agent::{Agent, Heard, Proxy, Transcript},
     app::{App, Received},
     gateway::{Gateway, Setting},
     namespace::Namespace,

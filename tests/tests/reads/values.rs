@@ -242,7 +242,7 @@ impl<'s> Values<'s> {
             ("servicedomain", seed::STAGING_SERVICE_DOMAIN),
             ("service", place.service),
             ("workspace", seed::WORKSPACE),
-            ("projecttoken", "5f0f4d1e-0000-4000-8000-5e0000000001"),
+            ("projecttoken", "5a000000-0000-4000-8000-5e0000000001"),
             ("project", place.project),
             ("deployment", place.deployment),
             ("bucket", seed::BUCKET),
@@ -250,16 +250,9 @@ impl<'s> Values<'s> {
             ("sandbox", seed::SANDBOX),
             ("user", seed::USER),
         ];
-        let named = if lower == "volumeinstanceid" {
-            Some(place.instance)
-        } else {
-            sorts
-                .iter()
-                .find(|(sort, _)| lower.contains(sort))
-                .map(|(_, id)| *id)
-        };
+        let named = sorts.iter().find(|(sort, _)| lower.contains(sort));
         match named {
-            Some(id) if dice.percent(95) => id,
+            Some((_, id)) if dice.percent(95) => id,
             _ => dice.pick(&sorts).1,
         }
     }

@@ -1,7 +1,11 @@
 //! A whole engine in a folder: the real store and ledger, a clock that is set by hand, people played by
 //! software passkeys, and an upstream in memory that writes down what reaches it.
 
-#![allow(dead_code, reason = "each file of tests uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each file of tests uses a part of it"
+)]
 
 mod people;
 mod upstream;
@@ -28,7 +32,7 @@ use tagout_core::verdict::Mode;
 use tagout_engine::{
     Engine, Faults, InstallationKey, KeyUse, Lane, Notice, Notify, Parts, Settings, kept_checkpoint,
 };
-use tagout_ledger::{Ledger, NoteSigner, Options};
+use tagout_ledger::{Ledger, LedgerError, NoteSigner, Options};
 use tagout_store::SqliteStore;
 
 pub(crate) use people::Player;
@@ -166,7 +170,7 @@ impl World {
             let verifier = options.signer.verifier();
             options.must_extend = kept_checkpoint(store.as_ref(), verifier).await?;
         }
-        let (ledger, _) = Ledger::open(options)?;
+        let ledger = opened(options).await?;
         let mut settings = Settings::new(RP_ID, ORIGIN);
         settings.wait_on_wire_ms = plan.wait_on_wire_ms;
         settings.own_uid = plan.own_uid;
@@ -347,6 +351,19 @@ impl World {
         }
         panic!("{hold} is {} and not {state}", self.state(hold).await);
     }
+}
+
+/// Opens the ledger, as soon as what an engine before has begun is at its end and has let go of it.
+async fn opened(options: Options) -> Result<Ledger, LedgerError> {
+    for _ in 0..500 {
+        match Ledger::open(options.clone()) {
+            Err(LedgerError::Locked(_)) => {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            other => return other.map(|(ledger, _)| ledger),
+        }
+    }
+    panic!("an engine did not let go of its ledger")
 }
 
 pub(crate) fn peer(uid: Option<u32>) -> Peer {

@@ -26,7 +26,7 @@ pub(crate) async fn resolve(
     operation: Operation,
     errands: &dyn Errands,
 ) -> Resolved {
-    if operation.worst().only_observes() {
+    if operation.only_observes() {
         return without_places(operation);
     }
     if to.upstream.pack == RAILWAY {

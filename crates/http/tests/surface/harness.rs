@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use standin_railway::{Config, Running, Standin, seed};
 use tagout_core::digest::{OperationDigest, PolicyDigest};
-use tagout_core::effect::Effect;
+use tagout_core::effect::{Effect, EffectOn};
 use tagout_core::ids::{ConnectionId, HoldId, OperationId, UpstreamName};
 use tagout_core::operation::{Attempt, Exact, Operation};
 use tagout_core::permit::{Basis, Clearance, Errand, ErrandPermit, Permit, QueuedRead, Recorded};
@@ -127,7 +127,8 @@ pub(crate) fn clearance(operation: &Operation) -> Clearance {
         bytes,
         basis,
     );
-    if operation.worst().only_observes() {
+    let observes = |on: &EffectOn| on.effect.only_observes();
+    if operation.effects.iter().all(observes) {
         Clearance::Read(QueuedRead::new(LedgerSeal::new(), permit))
     } else {
         Clearance::Effect(Recorded::new(LedgerSeal::new(), permit, 0))

@@ -110,6 +110,14 @@ async fn places_follow_from_ids() {
         (
             format!(
                 "mutation {{ serviceDelete(id: \"{}\", environmentId: \"{}\") }}",
+                seed::BLOG_SERVICE,
+                seed::BLOG_PRODUCTION
+            ),
+            &[seed::BLOG_PRODUCTION],
+        ),
+        (
+            format!(
+                "mutation {{ serviceInstanceRedeploy(serviceId: \"{}\", environmentId: \"{}\") }}",
                 seed::API_SERVICE,
                 seed::STAGING
             ),
@@ -118,7 +126,7 @@ async fn places_follow_from_ids() {
         // An environment of another project, and one that does not exist.
         (
             format!(
-                "mutation {{ serviceDelete(id: \"{}\", environmentId: \"{}\") }}",
+                "mutation {{ serviceInstanceRedeploy(serviceId: \"{}\", environmentId: \"{}\") }}",
                 seed::API_SERVICE,
                 seed::BLOG_PRODUCTION
             ),
@@ -126,7 +134,7 @@ async fn places_follow_from_ids() {
         ),
         (
             format!(
-                "mutation {{ serviceDelete(id: \"{}\", environmentId: \"none\") }}",
+                "mutation {{ serviceInstanceRedeploy(serviceId: \"{}\", environmentId: \"none\") }}",
                 seed::API_SERVICE
             ),
             none,
@@ -345,6 +353,13 @@ async fn other_variants() {
             .iter()
             .all(|variant| variant.targets[0].places.len() == 1)
     );
+    // The provider deletes a service in every environment that is no fork, whichever of them is named.
+    assert!(
+        service
+            .variants
+            .iter()
+            .all(|variant| variant.operation.shown.raw().contains("environmentPatchCommit("))
+    );
     let project = resolve(
         &pipeline,
         &format!("mutation {{ projectDelete(id: \"{}\") }}", seed::PROJECT),
@@ -539,8 +554,7 @@ async fn any_kind_of_credential_has_its_inventory() {
         );
         // A project token sees the project, and the backups of its own environment only.
         let query = format!(
-            "mutation {{ serviceDelete(id: \"{}\", environmentId: \"{}\") }}",
-            seed::POSTGRES_SERVICE,
+            "mutation {{ environmentDelete(id: \"{}\") }}",
             seed::STAGING
         );
         let resolved = resolve(&pipeline, &query).await;
@@ -551,6 +565,49 @@ async fn any_kind_of_credential_has_its_inventory() {
         );
         assert_eq!(seen.is_empty(), places.is_empty(), "{header} {places:?}");
     }
+}
+
+#[tokio::test]
+async fn the_environment_of_a_service_delete_narrows_nothing() {
+    let (_standin, pipeline) = setting().await;
+    let query = format!(
+        "mutation {{ serviceDelete(id: \"{}\", environmentId: \"{}\") }}",
+        seed::API_SERVICE,
+        seed::STAGING
+    );
+    let resolved = resolve(&pipeline, &query).await;
+    let places = places(&resolved, 0);
+    assert!(places.contains(&seed::PRODUCTION.to_owned()), "{places:?}");
+}
+
+/// A change whose answer holds a secret: the worst that it does is to read.
+fn rename_and_read() -> String {
+    format!(
+        "mutation {{ environmentRename(id: \"{}\", input: {{name: \"renamed\"}}) {{ config(decryptVariables: true) }} }}",
+        seed::PR_ENVIRONMENT
+    )
+}
+
+#[tokio::test]
+async fn a_change_that_also_reads_a_secret_is_looked_up() {
+    let (_standin, pipeline) = setting().await;
+    let resolved = resolve(&pipeline, &rename_and_read()).await;
+    assert_eq!(places(&resolved, 0), [seed::PR_ENVIRONMENT]);
+}
+
+#[tokio::test]
+async fn a_change_that_also_reads_a_secret_is_unknown_without_a_proper_answer() {
+    let (standin, pipeline) = setting().await;
+    let fault = Fault {
+        action: FaultAction::Status(502),
+        field: Some("environmentRename".to_owned()),
+        after_effect: true,
+        ..Fault::default()
+    };
+    standin.state.inject(fault);
+    let operation = pipeline.adapter.classify(&attempt(&rename_and_read())).unwrap();
+    let outcome = run(&pipeline, &operation).await;
+    assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
 }
 
 #[tokio::test]

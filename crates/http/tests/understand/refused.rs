@@ -78,6 +78,10 @@ fn what_is_not_understood_is_unknown() {
         ("same key, other call", query("mutation { a: volumeDelete(volumeId: \"1\") a: volumeDelete(volumeId: \"2\") }")),
         ("hash only", message("", br#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}}"#)),
         ("hash in the url", get("extensions=%7B%7D")),
+        // Whatever reads names without regard to case, or as lists, finds a query in these.
+        ("another case in the url", get("Query=%7Bme%7Bid%7D%7D")),
+        ("a list in the url", get("query[]=%7Bme%7Bid%7D%7D")),
+        ("another separator in the url", get("a=b;query=%7Bme%7Bid%7D%7D")),
         ("variables as text", message("", br#"{"query":"{me{id}}","variables":"{}"}"#)),
         ("bomb", message("content-encoding: gzip\r\n", &bomb)),
         ("deflate", message("content-encoding: deflate\r\n", b"x")),

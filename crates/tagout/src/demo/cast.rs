@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde_json::Value;
 use standin_railway::{DeleteMode, seed};
-use tagout_stage::{Agent, Gateway, Person, Railway, Setting, Transcript};
+use tagout_stage::{Agent, Gateway, Person, Railway, Setting};
 
 use crate::demo::narrator::Narrator;
 
@@ -105,11 +105,5 @@ fn register(gateway: &Gateway, person: &mut Person, url: &str) -> anyhow::Result
 
 fn agent(gateway: &Gateway, person: &mut Person, rights: &str) -> anyhow::Result<Agent> {
     let (connection, token) = gateway.connect(person, Some(rights))?;
-    let transcript = Transcript::default();
-    Ok(Agent {
-        token,
-        connection,
-        gateway: gateway.agents(),
-        transcript,
-    })
+    Ok(Agent::new(connection, token, gateway.agents()))
 }

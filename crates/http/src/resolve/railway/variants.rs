@@ -24,10 +24,6 @@ const PATCH: &str = "mutation($environmentId: String!, $patch: EnvironmentConfig
   environmentPatchCommit(environmentId: $environmentId, patch: $patch)
 }";
 
-const SERVICE_DELETE: &str = "mutation($id: String!, $environmentId: String) {
-  serviceDelete(id: $id, environmentId: $environmentId)
-}";
-
 const SCHEDULE_DELETE: &str = "mutation($id: String!) { projectScheduleDelete(id: $id) }";
 
 /// A variant's title, and the request it is made from.
@@ -72,9 +68,12 @@ fn derived(operation: &Operation, targets: &[Target]) -> Vec<Derived> {
     let places = &target.places;
     match field.name {
         "volumeDelete" => in_each(places, |place| {
-            volume_delete(field.text("volumeId")?, place)
+            Some(patch_delete("volumes", field.text("volumeId")?, place))
         }),
-        "serviceDelete" => in_each(places, |place| service_delete(field.text("id")?, place)),
+        // Not by the environment of `serviceDelete`: that one counts for forks only.
+        "serviceDelete" => in_each(places, |place| {
+            Some(patch_delete("services", field.text("id")?, place))
+        }),
         "projectDelete" | "projectScheduleDeleteForce" => {
             field.text("id").map(schedule_delete).into_iter().collect()
         }
@@ -95,23 +94,16 @@ fn only_in(place: &Place) -> String {
     format!("delete in {} only", place.name.cut(NAME_CHARACTERS))
 }
 
-fn volume_delete(volume_id: &str, place: &Place) -> Option<Derived> {
-    Some(Derived {
+/// What is deleted by a patch of one environment stays in the others.
+fn patch_delete(group: &str, id: &str, place: &Place) -> Derived {
+    Derived {
         title: only_in(place),
         query: PATCH,
         variables: object(json!({
             "environmentId": place.id,
-            "patch": {"volumes": {volume_id: {"isDeleted": true}}},
+            "patch": {group: {id: {"isDeleted": true}}},
         })),
-    })
-}
-
-fn service_delete(id: &str, place: &Place) -> Option<Derived> {
-    Some(Derived {
-        title: only_in(place),
-        query: SERVICE_DELETE,
-        variables: object(json!({"id": id, "environmentId": place.id})),
-    })
+    }
 }
 
 fn schedule_delete(id: &str) -> Derived {

@@ -75,9 +75,12 @@ pub(crate) fn read(message: &Message) -> Result<Requests, Trouble> {
     of_body(message, &body)
 }
 
+/// A page is asked for without any parameters: a server that reads names in another case, or splits
+/// them elsewhere, could find a query in others.
 fn of_url(message: &Message, parameters: &[(String, String)]) -> Result<Requests, Trouble> {
+    let is_bare = message.query.as_deref().is_none_or(str::is_empty);
     match (parameters.is_empty(), message.method.as_str()) {
-        (true, "GET" | "HEAD" | "OPTIONS") => Ok(Requests::None),
+        (true, "GET" | "HEAD" | "OPTIONS") if is_bare => Ok(Requests::None),
         (true, _) => Err(Misread::NoQuery.into()),
         (false, _) => of_parameters(parameters).map(Requests::One),
     }
