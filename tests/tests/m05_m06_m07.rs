@@ -9,7 +9,7 @@
 
 use serde_json::json;
 use standin_railway::seed;
-use tagout_stage::{Agent, Heard};
+use tagout_stage::{Agent, Heard, Setting};
 use tagout_tests::documents::{volume_delete, volume_delete_of};
 use tagout_tests::{NOTHING, Scene, Told, rights};
 
@@ -197,6 +197,23 @@ fn secret_reads() -> Vec<String> {
 #[test]
 fn m07_no_key_is_made_and_no_secret_is_read() {
     let (scene, agent) = powerful();
+    m07(&scene, &agent);
+}
+
+#[test]
+fn m07_through_the_proxy() {
+    let setting = Setting {
+        forward: true,
+        ..Setting::default()
+    };
+    let mut scene = Scene::open_with(setting).unwrap();
+    let agent = scene
+        .proxied_agent(Some(&rights(EVERYTHING, &["*:*"], EVERYWHERE)))
+        .unwrap();
+    m07(&scene, &agent);
+}
+
+fn m07(scene: &Scene, agent: &Agent) {
     let before = scene.before().unwrap();
     let token = agent
         .graphql("mutation { apiTokenCreate(input: {name: \"ci\"}) }")
@@ -236,5 +253,5 @@ fn m07_no_key_is_made_and_no_secret_is_read() {
         told(&for_project, "DENIED", &of_project),
     ];
     // Among the evidence: no secret is in any byte that the agent read.
-    scene.evidence(&before, &all, &NOTHING, &[&agent]).unwrap();
+    scene.evidence(&before, &all, &NOTHING, &[agent]).unwrap();
 }

@@ -179,6 +179,21 @@ pub(crate) enum ConnectionCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make a connection with fewer rights below another, for a helper of the agent. Takes nobody's
+    /// consent: it can only narrow, and ends with its parent.
+    Narrow {
+        /// The parent's id.
+        parent: String,
+        /// Which agent.
+        #[arg(long)]
+        agent: String,
+        /// Its rights: a JSON file with a list of clauses, each inside one of the parent's.
+        #[arg(long)]
+        rights: PathBuf,
+        /// How many of an effect: `destroy=20`. May be repeated.
+        #[arg(long = "budget")]
+        budgets: Vec<String>,
+    },
     /// Print the token of a connection in force.
     Token {
         /// The connection's id.

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tagout_core::desk::Desk as _;
 use tagout_core::environment::{Environment, Place};
+use tagout_core::grant::Budget;
 use tagout_core::ids::{ConnectionId, GrantId, HoldId, UpstreamName};
 use tagout_core::proposal::Change;
+use tagout_core::rights::Rights;
 use tagout_core::store::{Authorities as _, Holds as _};
 use tagout_core::untrusted::Untrusted;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -24,18 +26,40 @@ use crate::gateway::Gateway;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ask")]
 pub(crate) enum Ask {
-    Propose { change: Box<Change> },
+    Propose {
+        change: Box<Change>,
+    },
     Holds,
-    Hold { id: HoldId },
+    Hold {
+        id: HoldId,
+    },
     Connections,
     Grants,
     Upstreams,
-    Places { upstream: UpstreamName },
-    Probe { upstream: UpstreamName },
-    Token { id: ConnectionId },
-    RevokeConnection { id: ConnectionId },
-    RevokeGrant { id: GrantId },
-    Freeze { reason: String },
+    Places {
+        upstream: UpstreamName,
+    },
+    Probe {
+        upstream: UpstreamName,
+    },
+    Token {
+        id: ConnectionId,
+    },
+    NarrowConnection {
+        parent: ConnectionId,
+        agent: Untrusted,
+        rights: Rights,
+        budget: Budget,
+    },
+    RevokeConnection {
+        id: ConnectionId,
+    },
+    RevokeGrant {
+        id: GrantId,
+    },
+    Freeze {
+        reason: String,
+    },
     Thaw,
     Standing,
 }
@@ -125,6 +149,18 @@ async fn fulfil(gateway: &Gateway, ask: Ask) -> anyhow::Result<Value> {
             json!(
                 token
                     .ok_or_else(|| anyhow!("`{id}` is not in force; has a person accepted it?"))?
+            )
+        }
+        Ask::NarrowConnection {
+            parent,
+            agent,
+            rights,
+            budget,
+        } => {
+            json!(
+                engine
+                    .narrow_connection(&parent, agent, rights, budget)
+                    .await?
             )
         }
         Ask::RevokeConnection { id } => json!(engine.revoke_connection(&id).await?),

@@ -88,8 +88,7 @@ impl Surface {
             return self.upgrade(asked, Request::from_parts(parts, body)).await;
         }
         if own::is_ours(parts.uri.path()) {
-            drain(body).await;
-            return self.answer_ours(&asked, &parts).await.into_response();
+            return self.answer_ours(&asked, &parts, body).await.into_response();
         }
         self.forward(&asked, parts, body).await.into_response()
     }
@@ -123,17 +122,27 @@ impl Surface {
         accepted.unwrap_or_else(|| upgrade_refused().into_response())
     }
 
-    async fn answer_ours(&self, asked: &Asked<'_>, parts: &Parts) -> Reply {
+    async fn answer_ours(&self, asked: &Asked<'_>, parts: &Parts, body: Incoming) -> Reply {
         let path = parts.uri.path();
         if let Some(healthy) = own::health(&parts.method, path) {
+            drain(body).await;
             return healthy;
         }
-        match self.admit(asked, None).await {
-            Ok(caller) => {
-                own::answer(self.pipeline(), &caller, &parts.method, path, &asked.origin).await
+        let caller = match self.admit(asked, None).await {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                drain(body).await;
+                return refusal_reply(&refusal, Shape::Http, Some(&asked.origin));
             }
-            Err(refusal) => refusal_reply(&refusal, Shape::Http, Some(&asked.origin)),
+        };
+        if own::asks_for_a_grant(&parts.method, path) {
+            return match read_body(body, &self.body_memory).await {
+                Ok(body) => own::grant(self.pipeline(), &caller, &body.bytes, &asked.origin).await,
+                Err(why) => no_body(why),
+            };
         }
+        drain(body).await;
+        own::answer(self.pipeline(), &caller, &parts.method, path, &asked.origin).await
     }
 
     async fn forward(&self, asked: &Asked<'_>, parts: Parts, body: Incoming) -> Reply {

@@ -354,12 +354,13 @@ async fn other_variants() {
             .all(|variant| variant.targets[0].places.len() == 1)
     );
     // The provider deletes a service in every environment that is no fork, whichever of them is named.
-    assert!(
-        service
-            .variants
-            .iter()
-            .all(|variant| variant.operation.shown.raw().contains("environmentPatchCommit("))
-    );
+    assert!(service.variants.iter().all(|variant| {
+        variant
+            .operation
+            .shown
+            .raw()
+            .contains("environmentPatchCommit(")
+    }));
     let project = resolve(
         &pipeline,
         &format!("mutation {{ projectDelete(id: \"{}\") }}", seed::PROJECT),
@@ -605,7 +606,10 @@ async fn a_change_that_also_reads_a_secret_is_unknown_without_a_proper_answer() 
         ..Fault::default()
     };
     standin.state.inject(fault);
-    let operation = pipeline.adapter.classify(&attempt(&rename_and_read())).unwrap();
+    let operation = pipeline
+        .adapter
+        .classify(&attempt(&rename_and_read()))
+        .unwrap();
     let outcome = run(&pipeline, &operation).await;
     assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
 }

@@ -29,6 +29,22 @@ pub(crate) fn run(path: &Path, command: ConnectionCommand) -> anyhow::Result<Exi
                 text(connection, "/workspace")
             )
         }),
+        ConnectionCommand::Narrow {
+            parent,
+            agent,
+            rights,
+            budgets,
+        } => {
+            let ask_for = Ask::NarrowConnection {
+                parent: parent.parse()?,
+                agent: agent.into(),
+                rights: read_rights(&rights)?,
+                budget: crate::commands::grant::budget_of(&budgets)?,
+            };
+            let id = ask(&Config::read(path)?.data, &ask_for)?;
+            put(id.as_str().unwrap_or_default());
+            Ok(Exit::Ok)
+        }
         ConnectionCommand::Token { id } => token(path, &id),
         ConnectionCommand::Revoke { id } => {
             ask(
@@ -47,15 +63,7 @@ fn add(
     workspace: String,
     rights: Option<&Path>,
 ) -> anyhow::Result<Exit> {
-    let rights = match rights {
-        None => Rights::standing(),
-        Some(file) => {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("can't read `{}`", file.display()))?;
-            serde_json::from_str(&text)
-                .with_context(|| format!("`{}` is not a list of clauses", file.display()))?
-        }
-    };
+    let rights = rights.map_or_else(|| Ok(Rights::standing()), read_rights)?;
     let id = ConnectionId::from_bits(bits()?);
     say(&format!("{id}"));
     let change = Change::Connect {
@@ -66,6 +74,13 @@ fn add(
         budget: Budget::default(),
     };
     propose(&Config::read(path)?, change)
+}
+
+fn read_rights(file: &Path) -> anyhow::Result<Rights> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("can't read `{}`", file.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("`{}` is not a list of clauses", file.display()))
 }
 
 fn token(path: &Path, id: &str) -> anyhow::Result<Exit> {

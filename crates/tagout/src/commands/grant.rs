@@ -91,12 +91,7 @@ fn opening(command: GrantCommand) -> anyhow::Result<Change> {
         parent: parent.as_deref().map(str::parse).transpose()?,
         task: task.into(),
         rights: Rights(vec![clause]),
-        budget: Budget(
-            budgets
-                .iter()
-                .map(|text| budget(text))
-                .collect::<Result<BTreeMap<_, _>, _>>()?,
-        ),
+        budget: budget_of(&budgets)?,
         life_ms: hours.saturating_mul(3_600_000),
     })
 }
@@ -111,6 +106,15 @@ pub(crate) fn environment(word: &str) -> anyhow::Result<Environment> {
     let known = || Environment::ALL.map(Environment::word).join(", ");
     Environment::from_word(word)
         .ok_or_else(|| anyhow!("`{word}` is not an environment; there are {}", known()))
+}
+
+pub(crate) fn budget_of(texts: &[String]) -> anyhow::Result<Budget> {
+    Ok(Budget(
+        texts
+            .iter()
+            .map(|text| budget(text))
+            .collect::<Result<BTreeMap<_, _>, _>>()?,
+    ))
 }
 
 fn budget(text: &str) -> anyhow::Result<(Effect, u64)> {
