@@ -18,14 +18,21 @@ pub fn holds_any<'n>(bytes: &[u8], needles: &'n [String]) -> Option<&'n str> {
 /// When a file can't be read that does not go away meanwhile.
 pub fn in_files(folder: &Path, but: &Path, needles: &[String]) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
+    // What goes away while we look is not there, except the folder that we were asked about.
     for entry in fs::read_dir(folder)?.flatten() {
         let path = entry.path();
-        let kind = entry.file_type()?;
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         if path == but {
             continue;
         }
         if kind.is_dir() {
-            found.extend(in_files(&path, but, needles)?);
+            match in_files(&path, but, needles) {
+                Ok(deeper) => found.extend(deeper),
+                Err(_) if !path.exists() => {}
+                Err(error) => return Err(error),
+            }
         } else if kind.is_file() {
             // A journal may be renamed between the look at the folder and the look into the file.
             let bytes = fs::read(&path).unwrap_or_default();

@@ -59,7 +59,7 @@ impl Settings {
             },
             holds_waiting: 50,
             proposals_waiting: 100,
-            asked_waiting: 3,
+            asked_waiting: 5,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,9 @@ const LINE_LIMIT: u64 = 4 * 1024 * 1024;
 /// Closed holds that a list shows.
 const CLOSED_SHOWN: usize = 50;
 
+/// How long a connection that could not be accepted is left waiting.
+const PAUSE: Duration = Duration::from_millis(50);
+
 fn socket_path(data: &Path) -> PathBuf {
     data.join("control.sock")
 }
@@ -85,8 +89,14 @@ pub(crate) fn listen(data: &Path, gateway: &Arc<Gateway>) -> anyhow::Result<()> 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer_one(stream, Arc::clone(&gateway)));
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(answer_one(stream, Arc::clone(&gateway)));
+                }
+                // Agents can use up the descriptors; whoever wants to stop them must be heard afterwards.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
         }
     });
     Ok(())

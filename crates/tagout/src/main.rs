@@ -8,6 +8,7 @@ mod config;
 mod console;
 mod control;
 mod demo;
+mod descriptors;
 mod exit;
 mod gateway;
 mod key;

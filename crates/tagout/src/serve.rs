@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::exit::{BadConfiguration, Exit};
 use crate::gateway::{Gateway, Plan};
 use crate::notify::Notifier;
-use crate::{console, control, key, listeners};
+use crate::{console, control, descriptors, key, listeners};
 
 /// How often what has expired or come due is looked for.
 const TICK: Duration = Duration::from_millis(250);
@@ -28,6 +28,9 @@ const NEW_LINK: Duration = Duration::from_secs(9 * 60);
 
 pub(crate) async fn run(path: &Path) -> anyhow::Result<Exit> {
     let config = Config::read(path)?;
+    if let Err(error) = descriptors::raise_limit() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
     let gateway = Arc::new(assemble(&config).await?);
     serve_console(&config, &gateway).await?;
     control::listen(&config.data, &gateway)?;

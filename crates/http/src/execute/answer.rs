@@ -163,11 +163,15 @@ fn whole(
             withheld(expected, why),
         );
     };
+    // Before anything is made of it: what became of the effect is told and recorded too.
+    let mut plain = Vec::from(plain);
+    sender.vault.scrub(&sender.to.upstream.name, &mut plain);
     let outcome = expected.outcome(&head, &plain);
     let Some(mut shown) = without_secrets(plain, expected) else {
         let why = "secret fields could not be taken out of the answer";
         return answered(outcome, withheld(expected, why));
     };
+    // Once more: what was written anew may spell it plainly now.
     sender.vault.scrub(&sender.to.upstream.name, &mut shown);
     head.headers.remove(header::CONTENT_ENCODING);
     if !(shown.is_empty() && is_bodiless(head.status)) {
@@ -185,9 +189,9 @@ fn is_bodiless(status: StatusCode) -> bool {
     status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
-fn without_secrets(plain: Bytes, expected: &Expected<'_>) -> Option<Vec<u8>> {
+fn without_secrets(plain: Vec<u8>, expected: &Expected<'_>) -> Option<Vec<u8>> {
     if expected.secrets.is_empty() {
-        return Some(Vec::from(plain));
+        return Some(plain);
     }
     redact(&plain, expected.secrets)
 }

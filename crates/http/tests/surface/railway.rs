@@ -145,6 +145,18 @@ async fn an_effect_says_what_became_of_it() {
 }
 
 #[tokio::test]
+async fn an_echoed_credential_is_not_in_what_became_of_it() {
+    let (_standin, gateway) = railway(true).await;
+    let got = ask(&gateway, &incident(seed::ACCOUNT_TOKEN)).await;
+    assert!(!got.body.contains(seed::ACCOUNT_TOKEN), "{got:?}");
+    let outcomes = gateway.pipeline.outcomes.lock().unwrap();
+    let [Outcome::Failed(why)] = &outcomes[..] else {
+        panic!("{outcomes:?}")
+    };
+    assert!(!why.contains(seed::ACCOUNT_TOKEN), "{why}");
+}
+
+#[tokio::test]
 async fn what_is_not_there_has_no_places_and_is_not_asked_for_again_and_again() {
     let (_standin, gateway) = railway(false).await;
     for index in 0..5 {

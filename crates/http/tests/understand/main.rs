@@ -21,3 +21,4 @@ mod rest;
 mod rewrite;
 mod rewrites;
 mod secrets;
+mod variables;

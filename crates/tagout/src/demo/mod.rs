@@ -8,6 +8,8 @@ mod acts;
 mod cast;
 mod narrator;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -54,23 +56,40 @@ fn leave_open(cast: &mut Cast, narrator: &Narrator) -> anyhow::Result<()> {
         .and_then(Value::as_str)
         .unwrap_or_default();
     narrator.your_turn(link);
-    loop {
+    let ended = until_interrupted()?;
+    while !ended.load(Ordering::Relaxed) {
         std::thread::sleep(LOOK);
         welcome(cast, narrator)?;
         if let Some(state) = decided(cast, &hold)? {
             narrator.say(&format!("You decided: {state}. The agent asks again:"));
             narrator.heard(&document, &cast.staging_agent.graphql(&document)?);
             narrator.say("The console stays open. Ctrl-C ends the demo and removes everything.");
-            return stay(cast, narrator);
+            return stay(cast, narrator, &ended);
         }
     }
+    Ok(())
 }
 
-fn stay(cast: &mut Cast, narrator: &Narrator) -> anyhow::Result<()> {
-    loop {
+fn stay(cast: &mut Cast, narrator: &Narrator, ended: &AtomicBool) -> anyhow::Result<()> {
+    while !ended.load(Ordering::Relaxed) {
         std::thread::sleep(LOOK);
         welcome(cast, narrator)?;
     }
+    Ok(())
+}
+
+/// Set when the viewer presses Ctrl-C, so that everything that was started is ended and removed.
+fn until_interrupted() -> anyhow::Result<Arc<AtomicBool>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ended = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&ended);
+    std::thread::spawn(move || {
+        let pressed = runtime.block_on(tokio::signal::ctrl_c());
+        flag.store(pressed.is_ok(), Ordering::Relaxed);
+    });
+    Ok(ended)
 }
 
 /// Ada accepts whoever joins by her invitation.

@@ -53,14 +53,14 @@ pub(crate) fn request(pack: &Pack, request: &Request) -> Result<Judged, Misread>
         kind: operation.kind,
         expander,
     };
-    let fields: Vec<JudgedField> = asked.iter().map(|asked| judge.field(asked)).collect();
+    let mut fields: Vec<JudgedField> = asked.iter().map(|asked| judge.field(asked)).collect();
     Ok(Judged {
         body: body(&document, operation, &fragments, &request.variables),
         calls: fields
             .iter()
             .map(|field| format!("{} {}", operation.kind.word(), field.call))
             .collect(),
-        canonical: canonical(operation.kind, &fields),
+        canonical: canonical(operation.kind, &mut fields),
         secrets: fields
             .iter()
             .flat_map(|field| field.secrets.iter().cloned())
@@ -69,9 +69,19 @@ pub(crate) fn request(pack: &Pack, request: &Request) -> Result<Judged, Misread>
     })
 }
 
-fn canonical(kind: OperationKind, fields: &[JudgedField]) -> Json {
-    let fields: Vec<_> = fields.iter().map(|field| &field.canonical).collect();
-    json!({"kind": kind.word(), "fields": fields})
+/// Takes the canonical form of each field; `json!` would copy it.
+fn canonical(kind: OperationKind, fields: &mut [JudgedField]) -> Json {
+    let fields = fields.iter_mut().map(|field| field.canonical.take());
+    object([
+        ("kind", Json::from(kind.word())),
+        ("fields", fields.collect()),
+    ])
+}
+
+/// An object of members that are moved into it.
+pub(crate) fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+    let members = members.map(|(name, value)| (name.to_owned(), value));
+    Json::Object(members.into_iter().collect())
 }
 
 /// All effects; a request whose every field is skipped observes nothing.
@@ -138,7 +148,11 @@ impl<'a> Judge<'_, 'a> {
         add_secret_read(&mut effects, !secrets.is_empty(), name);
         Ok(JudgedField {
             call,
-            canonical: json!({"name": name, "args": args, "asks": tree.json()}),
+            canonical: object([
+                ("name", Json::from(name)),
+                ("args", args),
+                ("asks", tree.json()),
+            ]),
             effects,
             secrets,
         })
@@ -264,9 +278,7 @@ fn body(
             Definition::Operation(other) => std::ptr::eq(other, operation),
             Definition::Fragment(fragment) => reached.contains(fragment.name.as_str()),
         });
-    let text = print::text(&Document {
-        definitions: kept.cloned().collect(),
-    });
+    let text = print::text(kept);
     let declared = operation.variables.iter();
     let variables: Map<String, Json> = declared
         .filter_map(|variable| Some((variable.name.clone(), given.get(&variable.name)?.clone())))

@@ -13,7 +13,7 @@ pub(crate) mod select;
 mod strings;
 pub(crate) mod walk;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::ambiguous::Ambiguous;
 use super::draft::{self, Draft};
@@ -93,15 +93,17 @@ pub(crate) fn classify(pack: &Pack, message: &Message) -> Result<Draft, Ambiguou
 }
 
 fn assemble(message: &Message, judged: Vec<Judged>, batch: bool) -> Draft {
-    let mut bodies: Vec<Json> = judged.iter().map(|judged| judged.body.clone()).collect();
-    let canonical: Vec<Json> = judged
-        .iter()
-        .map(|judged| judged.canonical.clone())
-        .collect();
-    let lines: Vec<String> = judged
-        .iter()
-        .flat_map(|judged| judged.calls.iter().cloned())
-        .collect();
+    let mut bodies = Vec::with_capacity(judged.len());
+    let mut canonical = Vec::with_capacity(judged.len());
+    let mut lines = Vec::with_capacity(judged.len());
+    let (mut effects, mut secrets) = (Vec::new(), Vec::new());
+    for judged in judged {
+        bodies.push(judged.body);
+        canonical.push(judged.canonical);
+        lines.extend(judged.calls);
+        effects.extend(judged.effects);
+        secrets.extend(judged.secrets);
+    }
     let body = if batch {
         Json::Array(bodies)
     } else {
@@ -112,15 +114,12 @@ fn assemble(message: &Message, judged: Vec<Judged>, batch: bool) -> Draft {
         target: message.path.clone(),
         summary: lines.join("; "),
         shown: lines.join("\n"),
-        canonical: json!({"graphql": canonical, "path": message.path}),
+        canonical: judge::object([
+            ("graphql", Json::Array(canonical)),
+            ("path", Json::from(message.path.as_str())),
+        ]),
         body: Some(("application/json".to_owned(), body.to_string().into())),
-        effects: judged
-            .iter()
-            .flat_map(|judged| judged.effects.iter().cloned())
-            .collect(),
-        secrets: judged
-            .into_iter()
-            .flat_map(|judged| judged.secrets)
-            .collect(),
+        effects,
+        secrets,
     }
 }

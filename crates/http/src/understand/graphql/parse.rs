@@ -5,6 +5,8 @@
 //! with those of the source. It is given those tokens alone, because it refuses some valid texts that
 //! have commas or comments in unusual places.
 
+use std::borrow::Cow;
+
 use apollo_parser::cst;
 use apollo_parser::{Lexer, Parser, TokenKind};
 
@@ -34,14 +36,14 @@ pub(crate) fn parse(source: &str) -> Result<Document, Misread> {
     let document = Document {
         definitions: definitions.collect::<Result<_, _>>()?,
     };
-    if document.definitions.is_empty() || tokens != print::tokens(&document) {
+    if document.definitions.is_empty() || tokens != print::tokens(&document.definitions) {
         return Err(Misread::Syntax);
     }
     Ok(document)
 }
 
 /// The source's tokens without the ignored ones, in the spelling that the printer uses.
-fn significant(source: &str) -> Result<Vec<String>, Misread> {
+fn significant(source: &str) -> Result<Vec<Cow<'_, str>>, Misread> {
     let (tokens, errors) = Lexer::new(source).with_limit(MAX_TOKENS).lex();
     if !errors.is_empty() {
         return Err(Misread::Syntax);
@@ -53,15 +55,15 @@ fn significant(source: &str) -> Result<Vec<String>, Misread> {
             TokenKind::Whitespace | TokenKind::Comment if is_ignored(token.data()) => {}
             TokenKind::StringValue => {
                 let value = strings::decode(token.data()).ok_or(Misread::Syntax)?;
-                out.push(print::string_token(&value));
+                out.push(Cow::Owned(print::string_token(&value)));
             }
             TokenKind::Int | TokenKind::Float if is_number(token.data()) => {
-                out.push(token.data().to_owned());
+                out.push(Cow::Borrowed(token.data()));
             }
             TokenKind::Whitespace | TokenKind::Comment | TokenKind::Int | TokenKind::Float => {
                 return Err(Misread::Syntax);
             }
-            _ => out.push(token.data().to_owned()),
+            _ => out.push(Cow::Borrowed(token.data())),
         }
     }
     Ok(out)
@@ -315,7 +317,7 @@ mod tests {
             ),
         ] {
             let document = parse(source).unwrap();
-            assert_eq!(print::text(&document), printed);
+            assert_eq!(print::text(&document.definitions), printed);
             assert_eq!(parse(printed).unwrap(), document);
         }
     }

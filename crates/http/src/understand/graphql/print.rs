@@ -1,15 +1,19 @@
 //! Writing a document anew: one text for one document, without comments, commas and other ignored
 //! tokens. What is forwarded upstream is this text and never the agent's.
 
+use std::borrow::Cow;
+
 use super::document::{
-    Definition, Directive, Document, Field, FragmentDefinition, OperationDefinition, Selection,
-    Type, Value, VariableDefinition,
+    Definition, Directive, Field, FragmentDefinition, OperationDefinition, Selection, Type, Value,
+    VariableDefinition,
 };
 
-/// The significant tokens of a document, in the order in which the language writes them.
-pub(crate) fn tokens(document: &Document) -> Vec<String> {
+/// The significant tokens of definitions, in the order in which the language writes them.
+pub(crate) fn tokens<'a>(
+    definitions: impl IntoIterator<Item = &'a Definition>,
+) -> Vec<Cow<'a, str>> {
     let mut out = Tokens::default();
-    for definition in &document.definitions {
+    for definition in definitions {
         match definition {
             Definition::Operation(operation) => out.operation(operation),
             Definition::Fragment(fragment) => out.fragment(fragment),
@@ -18,9 +22,9 @@ pub(crate) fn tokens(document: &Document) -> Vec<String> {
     out.0
 }
 
-/// The text of a document.
-pub(crate) fn text(document: &Document) -> String {
-    join(&tokens(document))
+/// The text of definitions.
+pub(crate) fn text<'a>(definitions: impl IntoIterator<Item = &'a Definition>) -> String {
+    join(&tokens(definitions))
 }
 
 /// One value as text, for people.
@@ -31,7 +35,7 @@ pub(crate) fn value_text(value: &Value) -> String {
 }
 
 /// Tokens as text, with blanks where two would run together.
-pub(crate) fn join(tokens: &[String]) -> String {
+pub(crate) fn join(tokens: &[Cow<'_, str>]) -> String {
     let mut out = String::new();
     let mut last_is_word = false;
     for token in tokens {
@@ -74,14 +78,14 @@ fn push_escaped(c: char, out: &mut String) {
 }
 
 #[derive(Default)]
-struct Tokens(Vec<String>);
+struct Tokens<'a>(Vec<Cow<'a, str>>);
 
-impl Tokens {
-    fn put(&mut self, token: &str) {
-        self.0.push(token.to_owned());
+impl<'a> Tokens<'a> {
+    fn put(&mut self, token: &'a str) {
+        self.0.push(Cow::Borrowed(token));
     }
 
-    fn operation(&mut self, operation: &OperationDefinition) {
+    fn operation(&mut self, operation: &'a OperationDefinition) {
         if !operation.shorthand {
             self.put(operation.kind.word());
             if let Some(name) = &operation.name {
@@ -93,7 +97,7 @@ impl Tokens {
         self.selections(&operation.selections);
     }
 
-    fn fragment(&mut self, fragment: &FragmentDefinition) {
+    fn fragment(&mut self, fragment: &'a FragmentDefinition) {
         self.put("fragment");
         self.put(&fragment.name);
         self.put("on");
@@ -102,7 +106,7 @@ impl Tokens {
         self.selections(&fragment.selections);
     }
 
-    fn variables(&mut self, variables: &[VariableDefinition]) {
+    fn variables(&mut self, variables: &'a [VariableDefinition]) {
         if variables.is_empty() {
             return;
         }
@@ -120,7 +124,7 @@ impl Tokens {
         self.put(")");
     }
 
-    fn ty(&mut self, ty: &Type) {
+    fn ty(&mut self, ty: &'a Type) {
         match ty {
             Type::Named(name) => self.put(name),
             Type::List(inner) => {
@@ -135,7 +139,7 @@ impl Tokens {
         }
     }
 
-    fn selections(&mut self, selections: &[Selection]) {
+    fn selections(&mut self, selections: &'a [Selection]) {
         self.put("{");
         for selection in selections {
             self.selection(selection);
@@ -143,7 +147,7 @@ impl Tokens {
         self.put("}");
     }
 
-    fn selection(&mut self, selection: &Selection) {
+    fn selection(&mut self, selection: &'a Selection) {
         match selection {
             Selection::Field(field) => self.field(field),
             Selection::Spread { name, directives } => {
@@ -167,7 +171,7 @@ impl Tokens {
         }
     }
 
-    fn field(&mut self, field: &Field) {
+    fn field(&mut self, field: &'a Field) {
         if let Some(alias) = &field.alias {
             self.put(alias);
             self.put(":");
@@ -180,7 +184,7 @@ impl Tokens {
         }
     }
 
-    fn directives(&mut self, directives: &[Directive]) {
+    fn directives(&mut self, directives: &'a [Directive]) {
         for directive in directives {
             self.put("@");
             self.put(&directive.name);
@@ -188,7 +192,7 @@ impl Tokens {
         }
     }
 
-    fn arguments(&mut self, arguments: &[(String, Value)]) {
+    fn arguments(&mut self, arguments: &'a [(String, Value)]) {
         if arguments.is_empty() {
             return;
         }
@@ -197,7 +201,7 @@ impl Tokens {
         self.put(")");
     }
 
-    fn members(&mut self, members: &[(String, Value)]) {
+    fn members(&mut self, members: &'a [(String, Value)]) {
         for (name, value) in members {
             self.put(name);
             self.put(":");
@@ -205,14 +209,14 @@ impl Tokens {
         }
     }
 
-    fn value(&mut self, value: &Value) {
+    fn value(&mut self, value: &'a Value) {
         match value {
             Value::Variable(name) => {
                 self.put("$");
                 self.put(name);
             }
             Value::Int(text) | Value::Float(text) | Value::Enum(text) => self.put(text),
-            Value::String(text) => self.0.push(string_token(text)),
+            Value::String(text) => self.0.push(Cow::Owned(string_token(text))),
             Value::Boolean(value) => self.put(if *value { "true" } else { "false" }),
             Value::Null => self.put("null"),
             Value::List(items) => {

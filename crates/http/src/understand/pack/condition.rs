@@ -10,7 +10,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Member(String),
-    /// Members whose name is like this: `*_CMD`.
+    /// Members whose name is like this: `*_CMD|NODE_OPTIONS`.
     Like(String),
     Any,
     Deep,
@@ -40,7 +40,7 @@ impl TryFrom<String> for Path {
             )),
             "*" => Ok(Step::Any),
             "**" => Ok(Step::Deep),
-            like if like.contains('*') => Ok(Step::Like(like.to_owned())),
+            like if like.contains(['*', '|']) => Ok(Step::Like(like.to_owned())),
             name => Ok(Step::Member(name.to_owned())),
         };
         text.split('.')
@@ -166,7 +166,7 @@ enum Test {
     OneOf(Vec<Value>),
     /// A list without this element.
     Lacks(Value),
-    /// Text like this, `*` standing for anything; upper and lower case are one.
+    /// Text like this, `*` standing for anything and `|` for *or*; upper and lower case are one.
     Like(String),
 }
 
@@ -252,9 +252,14 @@ impl Condition {
     }
 }
 
-/// Whether a text is like a pattern with `*` for anything. Upper and lower case are one.
+/// Whether a text is like a pattern with `*` for anything, or like one of several with `|` between. Upper
+/// and lower case are one.
 fn is_like(text: &str, like: &str) -> bool {
     let (text, like) = (text.to_ascii_lowercase(), like.to_ascii_lowercase());
+    like.split('|').any(|like| is_like_one(&text, like))
+}
+
+fn is_like_one(text: &str, like: &str) -> bool {
     let mut parts = like.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {
@@ -318,6 +323,10 @@ mod tests {
             ("state lacks \"DAILY\"", false),
             ("state like \"*let*\"", true),
             ("state like \"DEL*x\"", false),
+            ("state like \"x|del*ed|y\"", true),
+            ("state like \"x|DELETE|y\"", false),
+            ("patch.x|volumes.*.isDeleted == true", true),
+            ("patch.x|volume.*.isDeleted == true", false),
             ("patch.vol*.v1.isDeleted == true", true),
             ("patch.*x.v1.isDeleted == true", false),
         ] {
