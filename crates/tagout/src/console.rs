@@ -16,6 +16,12 @@ use tokio_rustls::TlsAcceptor;
 /// People and their browsers; more at once is not people.
 const CONNECTIONS: usize = 256;
 
+/// How long a connection lives. Browsers open another one unasked; whoever only sits there makes room.
+const LIFE: Duration = Duration::from_secs(10);
+
+/// How long what is being answered then may still take.
+const END: Duration = Duration::from_secs(5);
+
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -61,9 +67,16 @@ where
 {
     let service = TowerToHyperService::new(router);
     let builder = Builder::new(TokioExecutor::new());
-    let served = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), service)
-        .await;
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = tokio::time::sleep(LIFE) => {
+            connection.as_mut().graceful_shutdown();
+            let ending = tokio::time::timeout(END, connection).await;
+            ending.unwrap_or(Ok(()))
+        }
+    };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection to the console broke off");
     }

@@ -138,14 +138,10 @@ async fn fulfil(gateway: &Gateway, ask: Ask) -> anyhow::Result<Value> {
         Ask::Places { upstream } => {
             let errands = engine.operator_errands();
             let places = gateway.adapter.places(&upstream, &errands).await;
+            let places = places
+                .ok_or_else(|| anyhow!("`{upstream}` is not in force, or could not be asked"))?;
             let labels = gateway.store.authority().await?.labels;
-            json!(labelled(
-                &upstream,
-                places.ok_or_else(|| anyhow!(
-                    "`{upstream}` is not in force, or could not be asked"
-                ))?,
-                &labels
-            ))
+            json!(labelled(&upstream, &places, &labels))
         }
         Ask::Probe { upstream } => {
             let probed = gateway
@@ -190,7 +186,7 @@ async fn fulfil(gateway: &Gateway, ask: Ask) -> anyhow::Result<Value> {
 /// Each place with its label, if a person gave it one.
 fn labelled(
     upstream: &UpstreamName,
-    places: Vec<Place>,
+    places: &[Place],
     labels: &[(UpstreamName, String, Environment)],
 ) -> Vec<Value> {
     let label = |place: &Place| {

@@ -231,3 +231,19 @@ fn secrets_do_not_survive_their_paths() {
         );
     }
 }
+
+#[test]
+fn what_was_changed_may_hold_values_of_variables() {
+    let explainer = explainer();
+    for query in [
+        "{ auditLogs(workspaceId: \"w\") { edges { node { id payload } } } }",
+        "{ auditLog(id: \"a\", workspaceId: \"w\") { p: payload } }",
+        "{ events(projectId: \"p\") { edges { node { ...E } } } } fragment E on Event { payload }",
+        "{ events(projectId: \"p\") { edges { node { activityPayload } } } }",
+        "mutation($i: JSON!) { environmentPreviewChangeSet(environmentId: \"e\", input: $i) { effects } }",
+    ] {
+        let understood = understand(&explainer, &curl(query, &json!({"i": {}}))).unwrap();
+        assert_eq!(understood.worst(), Effect::SecretRead, "{query}");
+        assert!(!understood.secrets.is_empty(), "{query}");
+    }
+}

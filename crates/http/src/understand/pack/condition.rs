@@ -236,12 +236,12 @@ impl Condition {
             Test::Null => value.is_null(),
             Test::Empty => is_empty(value),
             Test::NotEmpty => !value.is_null() && !is_empty(value),
-            Test::Equals(wanted) => value == wanted,
-            Test::Differs(wanted) => value != wanted,
-            Test::OneOf(wanted) => wanted.contains(value),
+            Test::Equals(wanted) => same(value, wanted),
+            Test::Differs(wanted) => !same(value, wanted),
+            Test::OneOf(wanted) => wanted.iter().any(|wanted| same(value, wanted)),
             Test::Lacks(wanted) => value
                 .as_array()
-                .is_some_and(|items| !items.contains(wanted)),
+                .is_some_and(|items| !items.iter().any(|item| same(item, wanted))),
             Test::Like(like) => value.as_str().is_some_and(|text| is_like(text, like)),
         }
     }
@@ -249,6 +249,14 @@ impl Condition {
     /// Where this condition looks.
     pub(crate) const fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Whether two values are one to a server: a number is, however it is written.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => a == b,
+        _ => a == b,
     }
 }
 
@@ -299,7 +307,7 @@ mod tests {
     #[test]
     fn conditions_hold_for_some_value_at_the_path() {
         let args = json!({
-            "kinds": [], "state": "DELETED", "n": 0, "none": null,
+            "kinds": [], "state": "DELETED", "n": 0, "float": 0.0, "list": [0.0], "none": null,
             "patch": {"volumes": {"v1": {"isDeleted": true}, "v2": {"isDeleted": false}}},
         });
         for (text, holds) in [
@@ -315,6 +323,10 @@ mod tests {
             ("state in [\"DELETED\", \"DELETING\"]", true),
             ("state != \"DELETED\"", false),
             ("n == 0", true),
+            ("float == 0", true),
+            ("float in [1, 0]", true),
+            ("float != 0", false),
+            ("list lacks 0", false),
             ("patch.volumes.*.isDeleted == true", true),
             ("patch.**.isDeleted == true", true),
             ("**.isDeleted == \"true\"", false),
