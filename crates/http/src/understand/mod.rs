@@ -13,6 +13,7 @@ mod graphql;
 mod json;
 mod message;
 pub mod pack;
+mod remembered;
 mod rest;
 mod shape;
 
@@ -31,6 +32,7 @@ use draft::Draft;
 use graphql::document::OperationKind;
 use message::Message;
 use pack::{Case, Pack, PackError, PackText};
+use remembered::Remembered;
 
 /// The name of the pack for interfaces that no pack describes.
 pub const DEFAULT_PACK: &str = "rest-default";
@@ -109,6 +111,7 @@ impl Packs {
 #[derive(Clone, Debug)]
 pub struct Understanding {
     upstreams: HashMap<UpstreamName, Vec<Arc<Pack>>>,
+    remembered: Arc<Remembered>,
 }
 
 /// A route on which bodies of any size pass, with their size and hash on the record.
@@ -143,7 +146,10 @@ impl Understanding {
             Ok((upstream.clone(), packs))
         };
         let upstreams = upstreams.iter().map(upstream).collect::<Result<_, _>>()?;
-        Ok(Self { upstreams })
+        Ok(Self {
+            upstreams,
+            remembered: Arc::default(),
+        })
     }
 
     /// What an attempt means.
@@ -151,6 +157,15 @@ impl Understanding {
     /// # Errors
     /// [`Ambiguous`] if two parsers could read the request differently: it must be refused.
     pub fn classify(&self, attempt: &Attempt) -> Result<Operation, Ambiguous> {
+        if let Some(known) = self.remembered.of(attempt) {
+            return Ok(known);
+        }
+        let operation = self.classify_anew(attempt)?;
+        self.remembered.keep(attempt, &operation);
+        Ok(operation)
+    }
+
+    fn classify_anew(&self, attempt: &Attempt) -> Result<Operation, Ambiguous> {
         let message = Message::parse(&attempt.bytes)?;
         let draft = match self.packs(&attempt.upstream) {
             packs if packs.is_empty() => {
