@@ -166,6 +166,10 @@ pub trait Pipeline<R>: Send + Sync {
     /// The refusal to send.
     fn admit(&self, token: &str, peer: &Peer) -> Result<Caller, Box<Refusal>>;
 
+    /// Whether an answer that is on its way to the caller may go on: not after a freeze or the
+    /// caller's revocation. Asked before each part of a streamed answer, so it does no IO.
+    fn goes_on(&self, caller: &Caller) -> bool;
+
     /// Takes an attempt through all its steps.
     fn submit<'a>(&'a self, caller: &'a Caller, attempt: Attempt) -> Later<'a, Answer<R>>;
 

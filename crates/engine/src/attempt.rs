@@ -58,6 +58,13 @@ impl Engine {
             .ok_or_else(|| Stop::new(RefusalKind::Token, NO_TOKEN))
     }
 
+    /// Whether the caller may still hear what was asked before.
+    pub(crate) fn may_hear(&self, caller: &Caller) -> bool {
+        let in_force = self.in_force();
+        let connection = in_force.connection(&caller.connection);
+        !self.is_stopped() && connection.is_some_and(|connection| self.is_alive(connection))
+    }
+
     pub(crate) fn upstream_of(&self, attempt: &Attempt) -> Result<Arc<Upstream>, Stop> {
         let unknown = || {
             let line = format!(

@@ -17,6 +17,10 @@ impl<A: Adapter> Pipeline<A::Reply> for Lane<A> {
         self.engine.check_token(token, peer)
     }
 
+    fn goes_on(&self, caller: &Caller) -> bool {
+        self.engine.may_hear(caller)
+    }
+
     fn submit<'a>(&'a self, caller: &'a Caller, attempt: Attempt) -> Later<'a, Answer<A::Reply>> {
         Box::pin(self.run(caller, attempt))
     }

@@ -23,7 +23,14 @@ pub struct Reply {
 }
 
 /// The body of a [`Reply`].
-pub struct ReplyBody(Inner);
+pub struct ReplyBody {
+    inner: Inner,
+    /// Asked before each part of a stream: whether it may go on.
+    goes_on: Option<GoesOn>,
+}
+
+/// Whether an answer may go on.
+pub(crate) type GoesOn = Box<dyn Fn() -> bool + Send + Sync>;
 
 enum Inner {
     Whole(Full<Bytes>),
@@ -43,7 +50,7 @@ impl Reply {
         Self {
             status,
             headers,
-            body: ReplyBody(Inner::Whole(Full::new(body))),
+            body: Inner::Whole(Full::new(body)).into(),
         }
     }
 
@@ -51,7 +58,7 @@ impl Reply {
         Self {
             status,
             headers,
-            body: ReplyBody(Inner::Streamed(Box::new(body))),
+            body: Inner::Streamed(Box::new(body)).into(),
         }
     }
 
@@ -63,8 +70,14 @@ impl Reply {
         Self {
             status,
             headers,
-            body: ReplyBody(Inner::Events(events.boxed_unsync())),
+            body: Inner::Events(events.boxed_unsync()).into(),
         }
+    }
+
+    /// The same answer, broken off before the first part of it that comes when `goes_on` says no.
+    pub(crate) fn while_it(mut self, goes_on: GoesOn) -> Self {
+        self.body.goes_on = Some(goes_on);
+        self
     }
 
     /// The answer as `hyper` sends it.
@@ -82,6 +95,23 @@ impl fmt::Debug for Reply {
     }
 }
 
+impl From<Inner> for ReplyBody {
+    fn from(inner: Inner) -> Self {
+        Self {
+            inner,
+            goes_on: None,
+        }
+    }
+}
+
+impl ReplyBody {
+    /// What is whole was there before anybody said stop; only streams are cut.
+    fn is_cut(&self) -> bool {
+        let stopped = self.goes_on.as_ref().is_some_and(|goes_on| !goes_on());
+        stopped && !matches!(self.inner, Inner::Whole(_))
+    }
+}
+
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = BrokenOff;
@@ -90,7 +120,10 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        match &mut self.0 {
+        if self.is_cut() {
+            return Poll::Ready(Some(Err(BrokenOff("a person stopped it".to_owned()))));
+        }
+        match &mut self.inner {
             Inner::Whole(whole) => Pin::new(whole)
                 .poll_frame(context)
                 .map_err(|never| match never {}),
@@ -100,7 +133,7 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.inner {
             Inner::Whole(whole) => whole.is_end_stream(),
             Inner::Streamed(streamed) => streamed.is_end_stream(),
             Inner::Events(events) => events.is_end_stream(),
@@ -108,7 +141,7 @@ impl Body for ReplyBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.inner {
             Inner::Whole(whole) => whole.size_hint(),
             Inner::Streamed(_) | Inner::Events(_) => SizeHint::default(),
         }

@@ -232,7 +232,8 @@ impl Surface {
             origin,
             wire,
         } = answering;
-        let (pipeline, caller) = (Arc::clone(&self.pipeline), caller.clone());
+        let (pipeline, hearing) = (Arc::clone(&self.pipeline), Arc::clone(&self.pipeline));
+        let (caller, hearer) = (caller.clone(), caller.clone());
         let place = Arc::clone(&wire.place);
         let submitted = tokio::spawn(async move {
             let answer = pipeline.submit(&caller, attempt).await;
@@ -240,7 +241,7 @@ impl Surface {
             answer
         });
         match submitted.await {
-            Ok(Answer::Reply(reply)) => reply,
+            Ok(Answer::Reply(reply)) => reply.while_it(Box::new(move || hearing.goes_on(&hearer))),
             Ok(Answer::Refused(refusal)) => refusal_reply(&refusal, shape, Some(origin)),
             Err(error) => {
                 tracing::error!(%error, "an attempt was not taken to its end");

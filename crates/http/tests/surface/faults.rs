@@ -225,6 +225,44 @@ async fn what_an_agent_began_is_brought_to_its_end_when_it_hangs_up() {
     assert!(matches!(outcome.await, Ok(Outcome::Done(_))));
 }
 
+#[tokio::test]
+async fn a_stream_ends_when_everything_is_stopped() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let api = upstream("api", &format!("http://{address}"), "rest-default");
+    let gateway = gateway(pipeline(vec![api], false)).await;
+    let mut agent = TcpStream::connect(gateway.address).await.unwrap();
+    let request =
+        format!("GET /api/log HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    agent.write_all(request.as_bytes()).await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut buffer = [0; 4096];
+    assert!(stream.read(&mut buffer).await.unwrap() > 0);
+    // The look for an echoed credential lets whole lines pass at once.
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n\
+        d\r\ndata: first\n\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    while !heard.contains("first") {
+        let length = agent.read(&mut buffer).await.unwrap();
+        assert!(length > 0, "{heard}");
+        heard.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+
+    gateway.pipeline.stopped.store(true, Ordering::SeqCst);
+    // The gateway may have hung up already, and so refuse this.
+    let _ = stream
+        .write_all(b"e\r\ndata: second\n\n\r\n0\r\n\r\n")
+        .await;
+    let mut rest = Vec::new();
+    let _ = agent.read_to_end(&mut rest).await;
+    let rest = String::from_utf8(rest).unwrap();
+    assert!(
+        !rest.contains("second") && !rest.contains("0\r\n"),
+        "{rest}"
+    );
+}
+
 /// Answers requests on one connection after another, and counts connections.
 async fn keeping(answer: &'static str) -> Scripted {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -108,6 +108,8 @@ pub(crate) struct Direct {
     pub(crate) held: Mutex<Vec<Resolved>>,
     pub(crate) outcomes: Mutex<Vec<Outcome>>,
     pub(crate) peers: Mutex<Vec<Peer>>,
+    /// A person stopped everything.
+    pub(crate) stopped: AtomicBool,
     /// Run what would be held.
     pub(crate) lenient: bool,
     next: AtomicU8,
@@ -158,6 +160,10 @@ impl Direct {
 }
 
 impl Pipeline<Reply> for Direct {
+    fn goes_on(&self, _caller: &Caller) -> bool {
+        !self.stopped.load(Ordering::SeqCst)
+    }
+
     fn admit(&self, token: &str, peer: &Peer) -> Result<Caller, Box<Refusal>> {
         self.peers.lock().unwrap().push(peer.clone());
         if token == TOKEN {
@@ -270,6 +276,7 @@ pub(crate) fn pipeline_with(
         held: Mutex::default(),
         outcomes: Mutex::default(),
         peers: Mutex::default(),
+        stopped: AtomicBool::new(false),
         lenient,
         next: AtomicU8::new(0),
     })
