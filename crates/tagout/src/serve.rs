@@ -62,7 +62,7 @@ async fn assemble(config: &Config) -> anyhow::Result<Gateway> {
 }
 
 /// The user id that this process runs as: the owner of its own entry under `/proc`.
-fn own_uid() -> Option<u32> {
+pub(crate) fn own_uid() -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").ok().map(|own| own.uid())
 }

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::control::{Ask, ask};
 use crate::exit::Exit;
 use crate::key;
+use crate::serve::own_uid;
 
 /// One thing looked at.
 struct Finding {
@@ -130,7 +131,7 @@ async fn reachable(address: &str) -> anyhow::Result<()> {
 /// Who else runs as our user could read our memory: then nothing is enforced.
 fn advisory(config: &Config) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
-    let own = std::fs::metadata("/proc/self").ok()?.uid();
+    let own = own_uid()?;
     let data = std::fs::metadata(&config.data).ok()?.uid();
     let interactive = std::env::var_os("SUDO_USER").is_none() && std::env::var_os("HOME").is_some();
     (own == data && interactive).then(|| {
