@@ -37,6 +37,7 @@ const EDGES: &[(&str, Allowed)] = &[
         ]),
     ),
     ("tagout-http", Only(&["tagout-core"])),
+    ("tagout-postgres", Only(&["tagout-core"])),
     ("tagout-console", Only(&["tagout-core"])),
     ("tagout", AllButSeal),
     // What plays the other side must share nothing with us, or both would make the same mistake.

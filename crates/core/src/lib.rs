@@ -23,6 +23,7 @@ pub mod refusal;
 pub mod resolved;
 pub mod resource;
 pub mod rights;
+pub mod session;
 pub mod store;
 pub mod time;
 pub mod untrusted;

@@ -131,6 +131,8 @@ pub enum Errand {
     Verify,
     /// Ask the upstream whether it answers at all.
     Probe,
+    /// Open a session at the upstream, in which nothing runs yet.
+    SignIn,
 }
 
 /// Leave to send one errand of the gateway's own to one upstream.
@@ -152,6 +154,25 @@ impl ErrandPermit {
     }
 }
 
+/// These exact bytes may run in a transaction of the gateway's own, which it takes another permit to commit.
+#[derive(Debug)]
+pub struct TrialPermit {
+    upstream: UpstreamName,
+    bytes: BytesDigest,
+}
+
+impl TrialPermit {
+    /// Gives leave. Only the engine can.
+    #[must_use]
+    pub const fn mint(
+        _seal: tagout_seal::EngineSeal,
+        upstream: UpstreamName,
+        bytes: BytesDigest,
+    ) -> Self {
+        Self { upstream, bytes }
+    }
+}
+
 /// What an executor takes before it sends anything upstream.
 #[derive(Debug)]
 pub enum Clearance {
@@ -159,6 +180,8 @@ pub enum Clearance {
     Read(QueuedRead),
     /// Anything else: its intent is durable.
     Effect(Recorded<Permit>),
+    /// A trial: nothing of it is in effect until something else is committed.
+    Trial(TrialPermit),
     /// An errand of the gateway's own.
     Errand(ErrandPermit),
 }
@@ -171,6 +194,7 @@ impl Clearance {
         match self {
             Self::Read(QueuedRead(permit)) => permit.is_for(upstream, exact),
             Self::Effect(recorded) => recorded.permit.is_for(upstream, exact),
+            Self::Trial(trial) => &trial.upstream == upstream && trial.bytes == exact.digest(),
             Self::Errand(errand) => &errand.upstream == upstream,
         }
     }
@@ -180,7 +204,7 @@ impl Clearance {
     pub const fn errand(&self) -> Option<Errand> {
         match self {
             Self::Errand(errand) => Some(errand.errand),
-            Self::Read(_) | Self::Effect(_) => None,
+            Self::Read(_) | Self::Effect(_) | Self::Trial(_) => None,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::permit::{Clearance, Errand};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::resolved::Resolved;
 use crate::rights::Rights;
+use crate::session::{Challenge, ChallengeAnswer};
 use crate::untrusted::Untrusted;
 use crate::verdict::Safeguard;
 
@@ -218,6 +219,26 @@ pub trait Vault: Send + Sync {
         host: &'a str,
     ) -> Later<'a, Result<AuthorizedHeaders, VaultError>>;
 
+    /// Answers the challenge of the server at `host` (and no other), for an errand to sign in.
+    ///
+    /// # Errors
+    /// [`VaultError`] as for [`Self::authorize`]; [`VaultError::Unanswerable`] when answering would give
+    /// the credential away, or this vault answers none.
+    fn answer<'a>(
+        &'a self,
+        clearance: &'a Clearance,
+        upstream: &'a UpstreamName,
+        host: &'a str,
+        challenge: Challenge,
+    ) -> Later<'a, Result<ChallengeAnswer, VaultError>> {
+        let _ = (clearance, host, challenge);
+        let error = VaultError::Unanswerable {
+            upstream: upstream.to_string(),
+            reason: "this vault answers no challenges".to_owned(),
+        };
+        Box::pin(std::future::ready(Err(error)))
+    }
+
     /// Replaces every occurrence of this upstream's credential in `text`; whether there was one.
     fn scrub(&self, upstream: &UpstreamName, text: &mut Vec<u8>) -> bool;
 }
@@ -244,6 +265,14 @@ pub enum VaultError {
         upstream: String,
         /// The host it was meant for, escaped.
         host: String,
+    },
+    /// Answering would give the credential away.
+    #[error("the credential of `{upstream}` can't answer this server: {reason}")]
+    Unanswerable {
+        /// The upstream.
+        upstream: String,
+        /// Why, without any part of the secret.
+        reason: String,
     },
     /// Nothing is known of it.
     #[error("no credential for upstream `{0}`; give one with `tagout upstream add`")]

@@ -168,7 +168,7 @@ impl Sender<'_> {
 /// Errands only look; what is recorded as an effect is never sent twice, whatever it is.
 const fn sending(clearance: &Clearance) -> Sending {
     match clearance {
-        Clearance::Effect(_) => Sending::Effect,
+        Clearance::Effect(_) | Clearance::Trial(_) => Sending::Effect,
         Clearance::Read(_) | Clearance::Errand(_) => Sending::Read,
     }
 }
