@@ -38,7 +38,9 @@ fn written() -> Vec<PathBuf> {
             let made = MADE.iter().any(|name| entry.file_name() == *name);
             match entry.file_type().unwrap() {
                 kind if kind.is_dir() && !made => folders.push(path),
-                kind if kind.is_file() => files.push(path.strip_prefix(&root).unwrap().to_owned()),
+                kind if kind.is_file() && !made => {
+                    files.push(path.strip_prefix(&root).unwrap().to_owned())
+                }
                 _ => {}
             }
         }
