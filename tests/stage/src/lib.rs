@@ -10,6 +10,7 @@ mod gateway;
 mod namespace;
 mod operator;
 mod person;
+mod postgres;
 mod said;
 mod upstream;
 mod web;
@@ -20,6 +21,7 @@ pub use crate::{
     gateway::{Gateway, Setting},
     namespace::Namespace,
     person::Person,
+    postgres::{Postgres, PostgresConfig},
     upstream::Railway,
     web::{Page, Web},
 };
