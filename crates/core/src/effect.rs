@@ -119,6 +119,9 @@ pub enum Mark {
     Undo,
     /// Data or identity of a resource as a whole is gone: delayed after approval.
     Whole,
+    /// Code that the request itself brings and that composes what it does: `DO`, `CALL`, SQL given as text.
+    /// In production a trial alone does not make it acceptable.
+    Procedural,
 }
 
 /// Which environments an effect may reach, as far as the bytes themselves say.

@@ -51,6 +51,15 @@ impl Permit {
         }
     }
 
+    /// The same for another attempt at the same operation. Only the engine can.
+    #[must_use]
+    pub fn for_operation(self, _seal: tagout_seal::EngineSeal, operation_id: OperationId) -> Self {
+        Self {
+            operation_id,
+            ..self
+        }
+    }
+
     /// The attempt it belongs to.
     #[must_use]
     pub const fn operation_id(&self) -> &OperationId {

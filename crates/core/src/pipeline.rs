@@ -80,8 +80,13 @@ pub trait Adapter: Send + Sync + 'static {
     fn resolve<'a>(&'a self, operation: Operation, errands: &'a dyn Errands)
     -> Later<'a, Resolved>;
 
-    /// The safeguards that this upstream offers.
-    fn offers(&self, upstream: &UpstreamName) -> BTreeSet<Safeguard>;
+    /// The safeguards that the upstream offers for this operation.
+    fn offers(&self, operation: &Operation) -> BTreeSet<Safeguard>;
+
+    /// Whether this adapter can carry out what was delayed at that upstream, without a client.
+    fn serves(&self, _upstream: &UpstreamName) -> bool {
+        true
+    }
 
     /// Sends exactly `operation.exact`, once, and never again.
     fn execute<'a>(

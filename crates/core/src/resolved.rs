@@ -1,5 +1,7 @@
 //! What an operation would really touch: looked up, measured, and marked with where each fact is from.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::effect::EffectOn;
@@ -7,6 +9,7 @@ use crate::environment::{Environment, Place};
 use crate::operation::Operation;
 use crate::resource::Resource;
 use crate::untrusted::Untrusted;
+use crate::verdict::Safeguard;
 
 /// How we know a fact. Never mixed on a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +82,9 @@ pub struct Resolved {
     pub targets: Vec<Target>,
     /// Safer ways, mildest first.
     pub variants: Vec<Variant>,
+    /// Safeguards that were really put in place on the way here: a trial whose end was measured. Then the
+    /// targets carry what was measured.
+    pub achieved: BTreeSet<Safeguard>,
 }
 
 /// A place and what a person said it is.

@@ -10,11 +10,21 @@ use std::sync::Arc;
 use crate::ids::{ConnectionId, HoldId};
 use crate::operation::Attempt;
 use crate::permit::Clearance;
-use crate::pipeline::{Answer, Caller, Later, Pipeline};
+use crate::pipeline::{Answer, Caller, Later, Peer, Pipeline};
 use crate::refusal::Refusal;
 
 /// The life of an operation, as a surface with sessions sees it.
 pub trait Sessions<R>: Pipeline<R> {
+    /// The caller behind a connection whose token was proven in a SCRAM exchange.
+    ///
+    /// # Errors
+    /// The refusal to send, when the connection is not in force any more.
+    fn admit_connection(
+        &self,
+        connection: &ConnectionId,
+        peer: &Peer,
+    ) -> Result<Caller, Box<Refusal>>;
+
     /// Leave to observe. Understood, resolved and judged once; good for as long as nothing that it rests
     /// on has changed, which [`Reading::again`] checks each time.
     ///

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tagout_core::effect::Effect;
 use tagout_core::grant::Connection;
-use tagout_core::ids::{GrantId, OperationId};
+use tagout_core::ids::{ConnectionId, GrantId, OperationId};
 use tagout_core::operation::Attempt;
 use tagout_core::pipeline::{Caller, Peer, Stray};
 use tagout_core::proposal::Upstream;
@@ -34,10 +34,9 @@ impl Engine {
         if !(opens && alive) {
             return Err(refusal());
         }
-        let same_uid = peer.uid.is_some() && peer.uid == self.settings.own_uid;
         Ok(Caller {
             connection: parsed.connection,
-            advisory: same_uid,
+            advisory: self.shares_our_user(peer),
         })
     }
 
@@ -50,12 +49,35 @@ impl Engine {
             .attempts
             .take(&caller.connection, self.clock.monotonic_ms());
         rate.map_err(Stop::rate)?;
+        self.alive(caller)
+    }
+
+    /// The caller's connection, if its token still opens anything.
+    pub(crate) fn alive(&self, caller: &Caller) -> Result<Arc<Connection>, Stop> {
         let in_force = self.in_force();
         let connection = in_force.connection(&caller.connection);
         let alive = connection.filter(|connection| self.is_alive(connection));
         alive
             .cloned()
             .ok_or_else(|| Stop::new(RefusalKind::Token, NO_TOKEN))
+    }
+
+    /// The caller behind a connection whose token was proven without being shown.
+    pub(crate) fn proven(
+        &self,
+        connection: &ConnectionId,
+        peer: &Peer,
+    ) -> Result<Caller, Box<Refusal>> {
+        let caller = Caller {
+            connection: connection.clone(),
+            advisory: self.shares_our_user(peer),
+        };
+        self.alive(&caller).map_err(|stop| stop.refusal)?;
+        Ok(caller)
+    }
+
+    fn shares_our_user(&self, peer: &Peer) -> bool {
+        peer.uid.is_some() && peer.uid == self.settings.own_uid
     }
 
     /// Whether the caller may still hear what was asked before.

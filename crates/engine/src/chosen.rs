@@ -1,5 +1,6 @@
 //! Running what people approved: once, and only if it is still what they approved.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tagout_core::approval::ApprovalDocument;
@@ -18,7 +19,7 @@ use crate::engine::Engine;
 use crate::faults::FaultPoint;
 use crate::holding::stands;
 use crate::judge::{Judged, Terms, Under};
-use crate::lane::{ACHIEVED_BY_ADAPTERS, Case, Lane, Stopped, answer_of};
+use crate::lane::{Case, Lane, Stopped, answer_of};
 use crate::leaf::Leaf;
 use crate::signatures::Signed;
 use crate::stop::Stop;
@@ -139,9 +140,10 @@ impl<A: Adapter> Lane<A> {
     ) -> Stopped<Judged> {
         let (operation, targets) = Which::Variant(index).of(case);
         let upstream = &case.judged.upstream;
-        let offers = self.adapter.offers(&upstream.name);
+        let offers = self.adapter.offers(operation);
         let terms = Terms {
             offers: &offers,
+            achieved: &BTreeSet::new(),
             under,
             derived: true,
         };
@@ -188,16 +190,16 @@ impl Engine {
         if signed.approvals < document.approvals {
             return Err("too few valid signatures".to_owned());
         }
-        self.admit_by_policy(judged, document, signed, hold)
+        self.admit_by_policy(case, judged, signed, (document, hold))
     }
 
     /// The policy again, with what was really done.
     fn admit_by_policy(
         &self,
+        case: &Case,
         judged: &Judged,
-        document: &ApprovalDocument,
         signed: Signed,
-        hold: &Hold,
+        (document, hold): (&ApprovalDocument, &Hold),
     ) -> Result<(), String> {
         let signed_for: SafeguardSet = document.safeguards.iter().copied().collect();
         let waited = |at| self.clock.surely().since_ms(at);
@@ -205,7 +207,7 @@ impl Engine {
             approvals: signed.people,
             solo: signed.solo,
             waited_ms: hold.approved.map_or(0, waited),
-            achieved: signed_for.intersection(ACHIEVED_BY_ADAPTERS),
+            achieved: signed_for.intersection(case.achieved()),
         };
         let questions = judged.with_evidence(evidence);
         let admitted = admits(&questions, &judged.policies);

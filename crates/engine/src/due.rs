@@ -36,6 +36,9 @@ impl<A: Adapter> Lane<A> {
             return Ok(());
         }
         for hold in engine.store.due_holds(engine.clock.surely()).await? {
+            if !self.adapter.serves(&hold.upstream) {
+                continue;
+            }
             if let Some(running) = Running::begin(engine, &hold.id) {
                 let lane = self.clone();
                 tokio::spawn(async move { lane.run_due(&hold, running).await });

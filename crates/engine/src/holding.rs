@@ -249,6 +249,9 @@ impl<A: Adapter> Lane<A> {
         case: &Arc<Case>,
         hold: Hold,
     ) -> Stopped<Answer<A::Reply>> {
+        if !self.waits {
+            return Err(held(&hold));
+        }
         let Ok(_place) = self.engine.waiting.try_acquire() else {
             return Err(held(&hold));
         };
@@ -277,7 +280,7 @@ impl<A: Adapter> Lane<A> {
 
 impl Engine {
     /// Waits until a hold is not pending any more, or everything is stopped.
-    async fn until_decided(&self, id: &HoldId) -> Result<Hold, EngineError> {
+    pub(crate) async fn until_decided(&self, id: &HoldId) -> Result<Hold, EngineError> {
         loop {
             let changed = self.holds_changed.notified();
             let hold = self.store.hold(id).await?;

@@ -40,6 +40,8 @@ pub(crate) struct Judged {
 pub(crate) struct Terms<'a> {
     /// What the upstream offers.
     pub(crate) offers: &'a BTreeSet<Safeguard>,
+    /// What was put in place already.
+    pub(crate) achieved: &'a BTreeSet<Safeguard>,
     /// Whose rights count.
     pub(crate) under: Under<'a>,
     /// Whether the gateway derived it as a safer way to what the agent asked. Then the agent's rights
@@ -89,7 +91,7 @@ impl Engine {
         let tripped = in_force.tripped(&standing, now, covers);
         let spent = self.spent_by(&standing, targets).await?;
         let asker = Arc::new(asker_of(&standing));
-        let offered = offered(terms.offers, operation);
+        let offered = |target: &Target| offered(&terms, operation, target);
         let questions: Vec<_> = targets
             .iter()
             .zip(&places)
@@ -103,7 +105,7 @@ impl Engine {
                 read_only: standing.rights().only_observe(),
                 members: target.on.members,
                 task_members: spent.0.get(&target.on.effect).copied().unwrap_or_default(),
-                offers: offered,
+                offers: offered(target),
                 ..Question::new(
                     Arc::clone(&asker),
                     upstream.name.clone(),
@@ -283,12 +285,17 @@ const fn policy_coverage(coverage: Coverage) -> tagout_policy::Coverage {
     }
 }
 
-/// What the upstream offers for this operation. A secret can only be taken out of an answer where the
-/// pack says where it stands.
-fn offered(offers: &BTreeSet<Safeguard>, operation: &Operation) -> SafeguardSet {
-    let possible =
-        |safeguard: &&Safeguard| **safeguard != Safeguard::Redact || !operation.secrets.is_empty();
-    offers.iter().filter(possible).copied().collect()
+/// What the upstream offers for one target. A secret can only be taken out of an answer where the pack says
+/// where it stands. What a trial has measured is judged by its numbers, and no other trial is supposed for
+/// it; what cannot be seen into has no numbers of its own, and stays acceptable for having been tried.
+fn offered(terms: &Terms<'_>, operation: &Operation, target: &Target) -> SafeguardSet {
+    let tried = terms.achieved.contains(&Safeguard::Trial);
+    let possible = |safeguard: &&Safeguard| match safeguard {
+        Safeguard::Redact => !operation.secrets.is_empty(),
+        Safeguard::Trial => !tried || target.on.effect == Effect::Opaque,
+        _ => true,
+    };
+    terms.offers.iter().filter(possible).copied().collect()
 }
 
 fn asker_of(standing: &Standing) -> Asker {

@@ -24,9 +24,8 @@ use crate::judge::{Judged, Terms, Under};
 use crate::quota::ErrandsOf;
 use crate::stop::Stop;
 
-/// What an adapter really does by itself whenever it sends: the safeguards beyond people and delay that
-/// may be counted as achieved.
-pub(crate) const ACHIEVED_BY_ADAPTERS: SafeguardSet = SafeguardSet::only(Safeguard::Redact);
+/// What an adapter really does by itself whenever it sends.
+const ACHIEVED_BY_ADAPTERS: SafeguardSet = SafeguardSet::only(Safeguard::Redact);
 
 /// When to ask again what could not be looked up.
 const LOOK_UP_AGAIN_MS: u64 = 5_000;
@@ -35,11 +34,17 @@ const LOOK_UP_AGAIN_MS: u64 = 5_000;
 pub struct Lane<A: Adapter> {
     pub(crate) engine: Arc<Engine>,
     pub(crate) adapter: Arc<A>,
+    /// Whether what is held waits on the wire for a person. Not while anything is locked.
+    pub(crate) waits: bool,
 }
 
 impl<A: Adapter> Clone for Lane<A> {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.engine), Arc::clone(&self.adapter))
+        Self {
+            engine: Arc::clone(&self.engine),
+            adapter: Arc::clone(&self.adapter),
+            waits: self.waits,
+        }
     }
 }
 
@@ -52,6 +57,12 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// The safeguards beyond people and delay that may be counted as achieved for what was asked.
+    pub(crate) fn achieved(&self) -> SafeguardSet {
+        let before = self.resolved.achieved.iter().copied();
+        ACHIEVED_BY_ADAPTERS.union(before.collect())
+    }
+
     /// The operation in a line, escaped.
     pub(crate) fn summary(&self) -> String {
         self.resolved.operation.summary.cut(120)
@@ -64,7 +75,11 @@ impl<A: Adapter> Lane<A> {
     /// A lane of `engine` for this adapter.
     #[must_use]
     pub const fn new(engine: Arc<Engine>, adapter: Arc<A>) -> Self {
-        Self { engine, adapter }
+        Self {
+            engine,
+            adapter,
+            waits: true,
+        }
     }
 
     pub(crate) async fn run(&self, caller: &Caller, attempt: Attempt) -> Answer<A::Reply> {
@@ -123,9 +138,10 @@ impl<A: Adapter> Lane<A> {
         if errands.were_throttled() && !observes {
             return Err(Stop::rate(LOOK_UP_AGAIN_MS));
         }
-        let offers = self.adapter.offers(&upstream.name);
+        let offers = self.adapter.offers(&resolved.operation);
         let terms = Terms {
             offers: &offers,
+            achieved: &resolved.achieved,
             under,
             derived: false,
         };
@@ -247,12 +263,12 @@ impl<A: Adapter> Lane<A> {
 
 /// The verdict supposed that its safeguards are put in place; whether those that really are suffice is
 /// asked again. Where none is needed, nothing was supposed.
-fn admit_as_is(case: &Case, safeguards: &[Safeguard]) -> Stopped<()> {
+pub(crate) fn admit_as_is(case: &Case, safeguards: &[Safeguard]) -> Stopped<()> {
     if safeguards.is_empty() {
         return Ok(());
     }
     let evidence = Evidence {
-        achieved: ACHIEVED_BY_ADAPTERS,
+        achieved: case.achieved(),
         ..Evidence::default()
     };
     let questions = case.judged.with_evidence(evidence);
@@ -262,7 +278,7 @@ fn admit_as_is(case: &Case, safeguards: &[Safeguard]) -> Stopped<()> {
     }
 }
 
-fn refused(case: &Case, reason: &str, instead: Option<String>) -> Stop {
+pub(crate) fn refused(case: &Case, reason: &str, instead: Option<String>) -> Stop {
     let line = format!(
         "{} in {}: {reason}. It was not executed.",
         case.summary(),
@@ -273,7 +289,7 @@ fn refused(case: &Case, reason: &str, instead: Option<String>) -> Stop {
     stop.about(case.judged.what())
 }
 
-fn advisory_refused(case: &Case) -> Stop {
+pub(crate) fn advisory_refused(case: &Case) -> Stop {
     let line = "this upstream is guarded strictly, and the agent runs as the gateway's own user, so nothing could be enforced. It was not executed.";
     Stop::new(RefusalKind::Denied, line).about(case.judged.what())
 }

@@ -34,6 +34,7 @@ mod rate;
 mod receipts;
 mod record;
 mod secret_key;
+mod session;
 mod settings;
 mod signatures;
 mod steady;

@@ -17,6 +17,9 @@ pub struct Settings {
     pub wait_on_wire_ms: u64,
     /// Attempts of one connection: far above what an agent does, far below what hurts an upstream.
     pub attempts: Rate,
+    /// Statements of one connection's sessions that are judged anew: a database takes more than a provider's
+    /// API, and an ORM says one thing in many statements.
+    pub statements: Rate,
     /// Look-ups at one upstream: Railway's smallest plan lets us ask ten a second.
     pub look_ups: Rate,
     /// Look-ups that one connection may cause, so that it can't use up everybody's.
@@ -44,6 +47,10 @@ impl Settings {
             attempts: Rate {
                 burst: 2_000,
                 per_second: 1_000,
+            },
+            statements: Rate {
+                burst: 50_000,
+                per_second: 20_000,
             },
             look_ups: Rate {
                 burst: 20,

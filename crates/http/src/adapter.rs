@@ -191,7 +191,11 @@ impl Adapter for HttpAdapter {
         })
     }
 
-    fn offers(&self, _upstream: &UpstreamName) -> BTreeSet<Safeguard> {
+    fn serves(&self, upstream: &UpstreamName) -> bool {
+        self.upstreams.named(upstream.as_str()).is_some()
+    }
+
+    fn offers(&self, _operation: &Operation) -> BTreeSet<Safeguard> {
         BTreeSet::from([Safeguard::Redact])
     }
 
@@ -265,6 +269,7 @@ fn unresolved(operation: Operation) -> Resolved {
         operation,
         targets,
         variants: Vec::new(),
+        achieved: BTreeSet::new(),
     }
 }
 

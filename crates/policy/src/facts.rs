@@ -261,6 +261,7 @@ fn situation(question: &Question) -> Vec<(&'static str, RestrictedExpression)> {
         ("ourselves", truth(question.has(Mark::Ourselves))),
         ("undo", truth(question.has(Mark::Undo))),
         ("whole", truth(question.has(Mark::Whole))),
+        ("procedural", truth(question.has(Mark::Procedural))),
     ]
 }
 

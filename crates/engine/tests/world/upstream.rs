@@ -252,12 +252,13 @@ impl Adapter for TestAdapter {
             Resolved {
                 targets: vec![target],
                 variants: self.variants(&operation),
+                achieved: BTreeSet::new(),
                 operation,
             }
         })
     }
 
-    fn offers(&self, _upstream: &UpstreamName) -> BTreeSet<Safeguard> {
+    fn offers(&self, _operation: &Operation) -> BTreeSet<Safeguard> {
         BTreeSet::from([Safeguard::Redact])
     }
 

@@ -7,6 +7,8 @@
 mod plain;
 mod railway;
 
+use std::collections::BTreeSet;
+
 use tagout_core::environment::Place;
 use tagout_core::operation::Operation;
 use tagout_core::pipeline::Errands;
@@ -58,5 +60,6 @@ fn without_places(operation: Operation) -> Resolved {
         operation,
         targets,
         variants: Vec::new(),
+        achieved: BTreeSet::new(),
     }
 }

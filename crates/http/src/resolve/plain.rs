@@ -1,6 +1,8 @@
 //! Upstreams of which no inventory is known: the upstream itself is the one place, for a person to
 //! label as a whole.
 
+use std::collections::BTreeSet;
+
 use tagout_core::environment::Place;
 use tagout_core::operation::Operation;
 use tagout_core::resolved::{Resolved, Target};
@@ -20,6 +22,7 @@ pub(crate) fn resolve(to: &Registered, operation: Operation) -> Resolved {
         operation,
         targets,
         variants: Vec::new(),
+        achieved: BTreeSet::new(),
     }
 }
 

@@ -14,12 +14,13 @@ use tagout_core::resource::Resource;
 use tagout_core::verdict::{Mode, Safeguard};
 use tagout_policy::{Asker, Coverage, Evidence, Question};
 
-pub const MARKS: [Mark; 5] = [
+pub const MARKS: [Mark; 6] = [
     Mark::Foundation,
     Mark::Mint,
     Mark::Ourselves,
     Mark::Undo,
     Mark::Whole,
+    Mark::Procedural,
 ];
 
 pub const OFFERS: [Safeguard; 5] = [

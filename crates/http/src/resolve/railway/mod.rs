@@ -65,6 +65,7 @@ pub(crate) async fn resolve(
         operation,
         targets,
         variants,
+        achieved: BTreeSet::new(),
     }
 }
 
