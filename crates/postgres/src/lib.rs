@@ -5,3 +5,4 @@
 //! answers the server's challenges. What it does not understand it calls `unknown`.
 
 pub mod understand;
+pub mod wire;
