@@ -4,5 +4,6 @@
 //! This crate never decides: it asks the pipeline that it is given. It never sees a credential: the vault
 //! answers the server's challenges. What it does not understand it calls `unknown`.
 
+pub mod catalog;
 pub mod understand;
 pub mod wire;

@@ -1,0 +1,10 @@
+//! What statements reach, on a real PostgreSQL server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may fail that way, in its helping functions too"
+)]
+
+mod hidden;
+mod ordinary;
+mod scene;
