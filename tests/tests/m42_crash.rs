@@ -92,7 +92,9 @@ fn word_of(outcome: &Value) -> String {
 fn dies_at(scene: &mut Scene, agent: &Agent, at: &Point, name: &str) {
     let document = variable_upsert(seed::STAGING, name, "x");
     let cut_off = agent.graphql(&document);
-    assert!(cut_off.is_err(), "{}: {cut_off:?}", at.name);
+    // What policy allows is answered before its outcome is durable.
+    let heard = at.name == "settled" && cut_off.is_ok();
+    assert!(heard || cut_off.is_err(), "{}: {cut_off:?}", at.name);
     scene.gateway.wait_until_dead().unwrap();
     assert_eq!(arrived(scene, name), at.arrived, "{}", at.name);
 

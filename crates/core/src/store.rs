@@ -1,10 +1,14 @@
 //! What must survive a restart, one trait for each concern. Each method is one transaction that keeps
 //! its own invariant; nothing is ever read in one and trusted in another.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::card::{Hold, SignedApproval};
 use crate::digest::OperationDigest;
 use crate::environment::Environment;
-use crate::grant::{Budget, Connection, Grant, Overspent, Spending};
+use crate::grant::{Connection, Grant, Spending};
 use crate::hold::{HoldEvent, HoldState, IllegalStep};
 use crate::ids::{
     AuthenticatorId, ConnectionId, FreezeId, GrantId, HoldId, PersonId, ProposalId, UpstreamName,
@@ -32,9 +36,6 @@ pub enum StoreError {
     /// No more of these may wait.
     #[error("{0} wait already; answer or withdraw some first")]
     TooMany(usize),
-    /// A budget does not carry it.
-    #[error(transparent)]
-    Overspent(#[from] Overspent),
     /// The disk or database failed.
     #[error("the database failed: {0}")]
     Database(String),
@@ -213,8 +214,10 @@ pub trait Authorities: Send + Sync {
     fn freeze(&self, freeze: Freeze) -> Stored<'_, Freeze>;
 }
 
-/// Whose budget is spent: a grant's, or a connection's own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Whose budget is spent: a grant's, or a connection's own. Written as its id: the ids of both begin
+/// differently.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Purse {
     /// A connection's standing budget.
     Connection(ConnectionId),
@@ -222,16 +225,27 @@ pub enum Purse {
     Grant(GrantId),
 }
 
-/// Budgets.
+/// What was spent from each purse.
+pub type Spendings = BTreeMap<Purse, Spending>;
+
+/// What the intents in a stretch of the ledger have spent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
+    /// By whom.
+    pub spent: Spendings,
+    /// The index in the ledger up to which intents are counted; those from it on are not.
+    pub below: u64,
+}
+
+/// Budgets. The record of what was spent is the ledger, whose intents say it; here is their sum, in arrears,
+/// so that a start need not read them all.
 pub trait Budgets: Send + Sync {
-    /// Spends `asked` from every purse, or from none: all are checked and booked in one transaction.
-    fn spend(&self, purses: Vec<(Purse, Budget)>, asked: Spending) -> Stored<'_, ()>;
+    /// The sum, and how far in the ledger it goes.
+    fn booked(&self) -> Stored<'_, Booked>;
 
-    /// Gives back what was spent on something that was never sent.
-    fn refund(&self, purses: Vec<Purse>, spent: Spending) -> Stored<'_, ()>;
-
-    /// What was spent from a purse.
-    fn spent<'a>(&'a self, purse: &'a Purse) -> Stored<'a, Spending>;
+    /// Adds what the intents from index `from` on have spent that are below `more.below`. Only if the sum
+    /// reaches exactly to `from`, else [`StoreError::Settled`]: so no intent is counted twice or left out.
+    fn book(&self, from: u64, more: Booked) -> Stored<'_, ()>;
 }
 
 /// Secrets, sealed by the vault before they come here.

@@ -1,16 +1,15 @@
-//! Carrying out: the intent durable, sent once, the outcome durable. What has begun goes on to its end
+//! Carrying out: the intent durable, sent once, the outcome recorded. What has begun goes on to its end
 //! and its record, also when the agent hangs up.
 
 use std::sync::Arc;
 
 use tagout_core::digest::OperationDigest;
-use tagout_core::grant::{Budget, Spending};
 use tagout_core::hold::{HoldEvent, HoldState};
-use tagout_core::ids::{HoldId, OperationId};
+use tagout_core::ids::HoldId;
 use tagout_core::operation::Operation;
 use tagout_core::permit::{Basis, Clearance, Permit, Recorded};
 use tagout_core::pipeline::{Adapter, Executed, Outcome};
-use tagout_core::store::Purse;
+use tagout_ledger::Append;
 use tagout_seal::EngineSeal;
 use tokio::sync::oneshot;
 
@@ -21,7 +20,8 @@ use crate::gate::Way;
 use crate::lane::{Case, Lane, Stopped};
 use crate::leaf::Leaf;
 use crate::notice::Notice;
-use crate::record::Open;
+use crate::purses::Charge;
+use crate::record::{Open, Text};
 use crate::stop::Stop;
 
 impl<A: Adapter> Lane<A> {
@@ -50,29 +50,26 @@ impl<A: Adapter> Lane<A> {
     /// The one way to an upstream for anything but a read. An error says that nothing was sent.
     pub(crate) async fn carry_out(
         &self,
-        case: &Case,
+        case: &Arc<Case>,
         operation: &Operation,
-        basis: Basis,
-        hold: Option<&HoldId>,
+        ground: Ground<'_>,
     ) -> Stopped<Executed<A::Reply>> {
         let engine = &self.engine;
-        let (recorded, open) = self.intend(case, operation, basis, hold).await?;
+        let (recorded, open) = self.intend(case, operation, &ground).await?;
         let intent = recorded.leaf();
         let executed = match engine.reach(FaultPoint::Intended) {
             Ok(()) => self.send(case, operation, recorded).await,
             Err(error) => without_answer(Outcome::NotSent(error.to_string())),
         };
         let end = End {
-            case,
+            case: Arc::clone(case),
             intent,
-            outcome: &executed.outcome,
-            hold,
+            outcome: executed.outcome.clone(),
+            hold: ground.hold.cloned(),
+            charge: ground.charge.cloned(),
+            open,
         };
-        match engine.settle(&end).await {
-            Ok(()) => engine.record.end(&open),
-            // The effect may have happened, and its intent is durable: the next start settles it.
-            Err(error) => tracing::error!(%error, op = %case.id, "an outcome is not recorded"),
-        }
+        engine.settle(end).await;
         Ok(executed)
     }
 
@@ -80,21 +77,21 @@ impl<A: Adapter> Lane<A> {
         &self,
         case: &Case,
         operation: &Operation,
-        basis: Basis,
-        hold: Option<&HoldId>,
+        ground: &Ground<'_>,
     ) -> Stopped<(Recorded<Permit>, Open)> {
         let engine = &self.engine;
-        let permit = mint(case, operation, basis.clone());
-        let body = engine.record.body(operation.shown.raw()).await?;
+        let permit = mint(case, operation, ground.basis.clone());
+        let text = Text::of(operation.shown.raw())?;
         let intent = Leaf::Intent {
             op: case.id.clone(),
             what: case.judged.what(),
             bytes: operation.exact.digest(),
-            basis,
-            hold: hold.cloned(),
-            body,
+            basis: ground.basis.clone(),
+            hold: ground.hold.cloned(),
+            spent: ground.charge.cloned(),
+            body: text.name(),
         };
-        Ok(engine.record.intent(permit, &intent).await?)
+        Ok(engine.record.intent(permit, &intent, text).await?)
     }
 
     async fn send(
@@ -117,56 +114,114 @@ impl<A: Adapter> Lane<A> {
     }
 }
 
+/// On what ground something is carried out.
+pub(crate) struct Ground<'a> {
+    pub(crate) basis: Basis,
+    pub(crate) hold: Option<&'a HoldId>,
+    /// What was spent on it.
+    pub(crate) charge: Option<&'a Charge>,
+}
+
 /// How something ended that was intended.
-struct End<'a> {
-    case: &'a Case,
+struct End {
+    case: Arc<Case>,
     intent: u64,
-    outcome: &'a Outcome,
-    hold: Option<&'a HoldId>,
+    outcome: Outcome,
+    hold: Option<HoldId>,
+    charge: Option<Charge>,
+    open: Open,
+}
+
+impl End {
+    /// Whether the agent is answered before it is durable: it hears how it ended, and an identical request
+    /// would be sent again anyway. After a crash before that, it is `unknown`.
+    const fn is_answered_at_once(&self) -> bool {
+        self.hold.is_none() && matches!(self.outcome, Outcome::Done(_) | Outcome::Failed(_))
+    }
+
+    const fn was_sent(&self) -> bool {
+        !matches!(self.outcome, Outcome::NotSent(_))
+    }
 }
 
 impl Engine {
     /// Makes an outcome durable, in the ledger first, then on its hold.
-    async fn settle(&self, end: &End<'_>) -> Result<(), EngineError> {
-        self.keep_receipt(end);
-        if let Outcome::Unknown(detail) = end.outcome {
+    async fn settle(&self, end: End) {
+        self.keep_receipt(&end);
+        if let Outcome::Unknown(detail) = &end.outcome {
             let line = format!("{}: {detail}", end.case.summary());
             self.tell(Notice::Unknown { line });
         }
-        let recorded = self.record_outcome(end).await;
-        let stepped = self.step_hold(end).await;
-        self.holds_changed.notify_waiters();
-        recorded.and(stepped)
+        // In its place in the ledger before anybody is answered.
+        let noted = self.note_outcome(&end);
+        match self.me() {
+            Ok(me) if end.is_answered_at_once() => {
+                tokio::spawn(async move { me.conclude(end, noted).await });
+            }
+            _ => self.conclude(end, noted).await,
+        }
     }
 
-    fn keep_receipt(&self, end: &End<'_>) {
+    async fn conclude(&self, end: End, noted: Result<Append, EngineError>) {
+        let recorded = match noted {
+            Ok(append) => append.await.map(|_| ()).map_err(EngineError::from),
+            Err(error) => Err(error),
+        };
+        let stepped = self.step_hold(&end).await;
+        self.holds_changed.notify_waiters();
+        if let Err(error) = recorded.and(stepped) {
+            // The effect may have happened, and its intent is durable: the next start settles it.
+            tracing::error!(%error, op = %end.case.id, "an outcome is not recorded");
+            return;
+        }
+        if let Some(charge) = end.charge.as_ref().filter(|_| end.was_sent()) {
+            self.purses.settle(end.intent, charge);
+        }
+        self.record.end(&end.open);
+    }
+
+    fn keep_receipt(&self, end: &End) {
         let digest = end.case.judged.digest;
-        match end.outcome {
+        match &end.outcome {
             Outcome::NotSent(_) => self.receipts.forget(digest),
             Outcome::Done(_) | Outcome::Failed(_) if end.hold.is_none() => {}
             outcome => self.receipts.keep(digest, outcome, self.clock.now()),
         }
     }
 
-    async fn record_outcome(&self, end: &End<'_>) -> Result<(), EngineError> {
+    fn note_outcome(&self, end: &End) -> Result<Append, EngineError> {
         self.reach(FaultPoint::Answered)?;
         let leaf = Leaf::Outcome {
             op: end.case.id.clone(),
             intent: end.intent,
             outcome: end.outcome.clone(),
         };
-        self.record.note(&leaf).await?;
-        Ok(())
+        Ok(if end.is_answered_at_once() {
+            self.record.note_soon(&leaf)
+        } else {
+            self.record.note_at_once(&leaf)
+        })
     }
 
-    async fn step_hold(&self, end: &End<'_>) -> Result<(), EngineError> {
+    async fn step_hold(&self, end: &End) -> Result<(), EngineError> {
         self.reach(FaultPoint::Settled)?;
-        let Some(hold) = end.hold else { return Ok(()) };
-        let (event, line) = (event_of(end.outcome), Some(line_of(end.outcome)));
+        let Some(hold) = &end.hold else { return Ok(()) };
+        let (event, line) = (event_of(&end.outcome), Some(line_of(&end.outcome)));
         self.store
             .step(hold, HoldState::Executing, event, line)
             .await?;
         Ok(())
+    }
+
+    /// What was never sent spends nothing.
+    pub(crate) fn give_back_unless_sent<R>(&self, charge: &Charge, sent: &Stopped<Executed<R>>) {
+        let unsent = match sent {
+            Ok(executed) => matches!(executed.outcome, Outcome::NotSent(_)),
+            Err(_) => true,
+        };
+        if unsent {
+            self.purses.give_back(charge);
+        }
     }
 
     /// Nobody heard how it ended: an identical request is told, and not sent.
@@ -218,48 +273,6 @@ impl<R> Drop for Awaited<'_, R> {
                 self.engine.receipts.keep_open(self.digest, now);
             }
         }
-    }
-}
-
-/// What was booked for an operation, to be given back unless it is sent.
-pub(crate) struct Charged {
-    op: OperationId,
-    purses: Vec<Purse>,
-    spending: Spending,
-}
-
-impl Charged {
-    pub(crate) fn to(case: &Case) -> Self {
-        let purses = case.judged.standing.purses.iter();
-        Self {
-            op: case.id.clone(),
-            purses: purses.map(|(purse, _)| purse.clone()).collect(),
-            spending: case.judged.spending(),
-        }
-    }
-
-    /// Books it without asking whether the budgets carry it: people have approved it.
-    pub(crate) async fn book(&self, engine: &Engine) -> Result<(), EngineError> {
-        let unlimited = |purse: &Purse| (purse.clone(), Budget::default());
-        let purses = self.purses.iter().map(unlimited).collect();
-        engine.store.spend(purses, self.spending.clone()).await?;
-        Ok(())
-    }
-
-    /// What was never sent spends nothing.
-    pub(crate) async fn unless_sent<R>(
-        self,
-        engine: &Engine,
-        sent: Stopped<Executed<R>>,
-    ) -> Stopped<Executed<R>> {
-        let unsent = match &sent {
-            Ok(executed) => matches!(executed.outcome, Outcome::NotSent(_)),
-            Err(_) => true,
-        };
-        if unsent && let Err(error) = engine.store.refund(self.purses, self.spending).await {
-            tracing::warn!(%error, op = %self.op, "a budget was not given back");
-        }
-        sent
     }
 }
 

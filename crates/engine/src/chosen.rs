@@ -14,7 +14,7 @@ use tagout_core::resolved::Target;
 use tagout_core::store::StoreError;
 use tagout_policy::{Evidence, SafeguardSet, admits};
 
-use crate::carry::{Charged, NOT_SENT, line_of};
+use crate::carry::{Ground, NOT_SENT, line_of};
 use crate::engine::Engine;
 use crate::faults::FaultPoint;
 use crate::holding::stands;
@@ -83,7 +83,12 @@ impl<A: Adapter> Lane<A> {
     }
 
     /// Consumes the approval, which only one can, and sends.
-    async fn consume(&self, case: &Case, hold: &Hold, which: Which) -> Stopped<Executed<A::Reply>> {
+    async fn consume(
+        &self,
+        case: &Arc<Case>,
+        hold: &Hold,
+        which: Which,
+    ) -> Stopped<Executed<A::Reply>> {
         let engine = &self.engine;
         let execute = engine
             .store
@@ -91,16 +96,20 @@ impl<A: Adapter> Lane<A> {
         if let Err(error) = execute.await {
             return Err(engine.not_consumed(hold, error, &case.summary()).await);
         }
-        let charged = Charged::to(case);
+        let charge = case.judged.charge();
+        let ground = Ground {
+            basis: Basis::Approval(hold.id.clone(), case.judged.policy()),
+            hold: Some(&hold.id),
+            charge: Some(&charge),
+        };
+        engine.purses.spend_approved(&charge);
         let sent = async {
             engine.reach(FaultPoint::Consumed)?;
-            charged.book(engine).await?;
-            let basis = Basis::Approval(hold.id.clone(), case.judged.policy());
             let (operation, _) = which.of(case);
-            self.carry_out(case, operation, basis, Some(&hold.id)).await
+            self.carry_out(case, operation, ground).await
         };
         let sent = sent.await;
-        let sent = charged.unless_sent(engine, sent).await;
+        engine.give_back_unless_sent(&charge, &sent);
         if let Err(stop) = &sent {
             engine.fail(hold, &stop.reason).await;
         }

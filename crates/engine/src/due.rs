@@ -31,6 +31,7 @@ impl<A: Adapter> Lane<A> {
             engine.note_step(&hold, "its time ran out").await;
         }
         engine.note_unrecorded().await;
+        engine.book_spendings().await;
         engine.keep_mark_sometimes().await?;
         if engine.is_stopped() {
             return Ok(());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use tagout_core::grant::{CONNECTION_IDLE_MS, Connection};
 use tagout_core::ids::{ConnectionId, HoldId, OperationId, UpstreamName};
-use tagout_core::store::{Authority, Store, StoreError};
+use tagout_core::store::{Authority, Booked, Store, StoreError};
 use tagout_core::time::{Clock, UnixMs};
 use tagout_ledger::Ledger;
 use tagout_policy::{Caps, PolicySet, Source};
@@ -18,6 +18,7 @@ use crate::gate::Gate;
 use crate::judge::Judged;
 use crate::leaf::Leaf;
 use crate::notice::{Notice, Notify};
+use crate::purses::Purses;
 use crate::quota::Unrecorded;
 use crate::random::random;
 use crate::rate::Buckets;
@@ -55,6 +56,7 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) token_key: DerivedKey,
     pub(crate) gate: Gate,
+    pub(crate) purses: Purses,
     pub(crate) attempts: Buckets<ConnectionId>,
     pub(crate) statements: Buckets<ConnectionId>,
     pub(crate) look_ups: Buckets<UpstreamName>,
@@ -92,10 +94,12 @@ impl Engine {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, EngineError> {
         let authority = parts.store.authority().await?;
         let policies = load_policies(&authority.policies)?;
+        let booked = parts.store.booked().await?;
         let clock = Arc::new(Steady::new(Arc::clone(&parts.clock)));
         let record = Recorder::new(parts.ledger.clone(), Arc::clone(&clock) as Arc<dyn Clock>)?;
         let engine = Arc::new_cyclic(|me| {
-            Self::assemble(parts, (authority, policies), (clock, record), me.clone())
+            let kept = (authority, policies, booked);
+            Self::assemble(parts, kept, (clock, record), me.clone())
         });
         engine.settle_orphans().await?;
         engine.end_leftovers().await?;
@@ -106,7 +110,7 @@ impl Engine {
 
     fn assemble(
         parts: Parts,
-        (authority, policies): (Authority, PolicySet),
+        (authority, policies, booked): (Authority, PolicySet, Booked),
         (clock, record): (Arc<Steady>, Recorder),
         me: Weak<Self>,
     ) -> Self {
@@ -116,6 +120,7 @@ impl Engine {
             record,
             clock,
             token_key: parts.key.derive(KeyUse::Tokens),
+            purses: Purses::new(booked),
             gate: Gate::new(authority.frozen.is_some()),
             attempts: Buckets::new(settings.attempts),
             statements: Buckets::new(settings.statements),

@@ -20,6 +20,7 @@ use crate::authority::{InForce, Standing};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::leaf::{Landing, What};
+use crate::purses::Charge;
 
 /// What the engine found out about one operation, in one piece.
 pub(crate) struct Judged {
@@ -89,7 +90,7 @@ impl Engine {
             Under::Best => in_force.standing(connection, now, covers),
         };
         let tripped = in_force.tripped(&standing, now, covers);
-        let spent = self.spent_by(&standing, targets).await?;
+        let spent = self.spent_by(&standing, targets);
         let asker = Arc::new(asker_of(&standing));
         let offered = |target: &Target| offered(&terms, operation, target);
         let questions: Vec<_> = targets
@@ -130,18 +131,14 @@ impl Engine {
         })
     }
 
-    async fn spent_by(
-        &self,
-        standing: &Standing,
-        targets: &[Target],
-    ) -> Result<Spending, EngineError> {
+    fn spent_by(&self, standing: &Standing, targets: &[Target]) -> Spending {
         if targets
             .iter()
             .all(|target| target.on.effect.only_observes())
         {
-            return Ok(Spending::default());
+            return Spending::default();
         }
-        Ok(self.store.spent(&standing.own_purse()).await?)
+        self.purses.spent(&standing.own_purse())
     }
 }
 
@@ -172,6 +169,15 @@ impl Judged {
         counted.fold(Spending::default(), |sum, question| {
             sum.plus(&Spending([(question.effect, question.members)].into()))
         })
+    }
+
+    /// The same, and from whom.
+    pub(crate) fn charge(&self) -> Charge {
+        let purses = self.standing.purses.iter();
+        Charge {
+            purses: purses.map(|(purse, _)| purse.clone()).collect(),
+            spending: self.spending(),
+        }
     }
 
     /// The policy it was judged by.

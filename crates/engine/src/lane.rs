@@ -12,15 +12,15 @@ use tagout_core::permit::{Basis, Clearance};
 use tagout_core::pipeline::{Adapter, Answer, Caller, Executed, Outcome};
 use tagout_core::refusal::{Refusal, RefusalKind};
 use tagout_core::resolved::Resolved;
-use tagout_core::store::StoreError;
 use tagout_core::verdict::{Mode, Safeguard, Verdict};
 use tagout_policy::{Evidence, SafeguardSet, admits, observe};
 
-use crate::carry::{Charged, mint};
+use crate::carry::{Ground, mint};
 use crate::engine::Engine;
 use crate::faults::FaultPoint;
 use crate::gate::Way;
 use crate::judge::{Judged, Terms, Under};
+use crate::purses::Charge;
 use crate::quota::ErrandsOf;
 use crate::stop::Stop;
 
@@ -190,11 +190,15 @@ impl<A: Adapter> Lane<A> {
         if case.judged.only_observes() {
             return self.read(case).await;
         }
-        let basis = Basis::Observed(would_be.word().to_owned());
+        let ground = Ground {
+            basis: Basis::Observed(would_be.word().to_owned()),
+            hold: None,
+            charge: None,
+        };
         let (lane, case_of) = (self.clone(), Arc::clone(case));
         let sent = async move {
             let operation = &case_of.resolved.operation;
-            lane.carry_out(&case_of, operation, basis, None).await
+            lane.carry_out(&case_of, operation, ground).await
         };
         self.to_the_end(case, sent).await.map(answer_of)
     }
@@ -213,35 +217,39 @@ impl<A: Adapter> Lane<A> {
         self.to_the_end(case, sent).await.map(answer_of)
     }
 
-    async fn spend_and_send(&self, case: &Case) -> Stopped<Executed<A::Reply>> {
-        self.spend(case).await?;
-        let charged = Charged::to(case);
+    async fn spend_and_send(&self, case: &Arc<Case>) -> Stopped<Executed<A::Reply>> {
+        let charge = self.spend(case).await?;
+        let ground = Ground {
+            basis: Basis::Policy(case.judged.policy()),
+            hold: None,
+            charge: Some(&charge),
+        };
         let sent = async {
             self.engine.reach(FaultPoint::Spent)?;
-            let basis = Basis::Policy(case.judged.policy());
-            self.carry_out(case, &case.resolved.operation, basis, None)
-                .await
+            self.carry_out(case, &case.resolved.operation, ground).await
         };
-        charged.unless_sent(&self.engine, sent.await).await
+        let sent = sent.await;
+        self.engine.give_back_unless_sent(&charge, &sent);
+        sent
     }
 
     /// Books the budgets, or stops the task.
-    async fn spend(&self, case: &Case) -> Stopped<()> {
+    async fn spend(&self, case: &Case) -> Stopped<Charge> {
         let standing = &case.judged.standing;
-        let spending = case.judged.spending();
-        let purses = standing.purses.clone();
-        match self.engine.store.spend(purses, spending).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::Overspent(over)) => {
-                let mut line = format!("{over}. This was not executed.");
-                if let Some(grant) = &standing.grant {
-                    self.engine.trip(&grant.id, over.effect).await?;
-                    line.push_str(" The task is stopped.");
-                }
-                Err(Stop::new(RefusalKind::Budget, &line).about(case.judged.what()))
-            }
-            Err(error) => Err(error.into()),
+        let spent = self
+            .engine
+            .purses
+            .spend(&standing.purses, case.judged.spending());
+        let over = match spent {
+            Ok(charge) => return Ok(charge),
+            Err(over) => over,
+        };
+        let mut line = format!("{over}. This was not executed.");
+        if let Some(grant) = &standing.grant {
+            self.engine.trip(&grant.id, over.effect).await?;
+            line.push_str(" The task is stopped.");
         }
+        Err(Stop::new(RefusalKind::Budget, &line).about(case.judged.what()))
     }
 
     /// A read: queued for its group's record, streamed through.

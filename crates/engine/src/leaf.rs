@@ -21,6 +21,8 @@ use tagout_core::rights::Rights;
 use tagout_core::time::UnixMs;
 use tagout_ledger::MAX_ENTRY_BYTES;
 
+use crate::purses::Charge;
+
 /// One leaf.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
@@ -38,6 +40,9 @@ pub(crate) enum Leaf {
         bytes: BytesDigest,
         basis: Basis,
         hold: Option<HoldId>,
+        /// What it spends, if it is sent. The record of budgets: the store only sums it up.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        spent: Option<Charge>,
         /// The name of the body beside the log.
         body: String,
     },

@@ -28,6 +28,7 @@ mod mark;
 mod narrow;
 mod notice;
 mod orphans;
+mod purses;
 mod quota;
 mod random;
 mod rate;

@@ -39,7 +39,7 @@ impl Engine {
     pub(crate) async fn settled_below(&self) -> Result<u64, EngineError> {
         let kept = self.store.sealed(SETTLED_BELOW).await?.unwrap_or_default();
         let index = kept.try_into().map_or(0, u64::from_be_bytes);
-        let size = self.record.ledger().status().durable_size;
+        let size = self.record.ledger().durable_size();
         Ok(if index <= size { index } else { 0 })
     }
 

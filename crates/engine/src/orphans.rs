@@ -1,4 +1,4 @@
-//! After a crash: what was begun and never finished.
+//! After a crash: what was begun and never finished, and what was spent since the store summed it up.
 //!
 //! An intent without an outcome may have happened. It is never sent again; it becomes `unknown` and a
 //! person is told; for a while an identical request gets that as its answer. A hold that was consumed
@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::leaf::Leaf;
 use crate::notice::Notice;
+use crate::purses::Charge;
 
 const STOPPED: &str = "the gateway stopped while it was on its way";
 
@@ -31,6 +32,7 @@ struct Seen {
     at: UnixMs,
     hold: Option<HoldId>,
     what: Option<SeenWhat>,
+    spent: Option<Charge>,
     outcome: Option<Outcome>,
 }
 
@@ -44,6 +46,7 @@ struct Begun {
     index: u64,
     hold: Option<HoldId>,
     operation: Option<OperationDigest>,
+    spent: Option<Charge>,
     ended: Option<UnixMs>,
     outcome: Option<Outcome>,
 }
@@ -51,8 +54,10 @@ struct Begun {
 impl Engine {
     /// Settles everything that an earlier process left open.
     pub(crate) async fn settle_orphans(&self) -> Result<(), EngineError> {
-        let begun = self.begun(self.settled_below().await?)?;
+        let from = self.settled_below().await?.min(self.purses.counts_from());
+        let begun = self.begun(from)?;
         for (op, each) in &begun {
+            self.count_again(each);
             if each.outcome.is_none() {
                 self.settle_unknown(op, each).await?;
             }
@@ -68,6 +73,14 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// What may have been sent has spent what its intent says.
+    fn count_again(&self, begun: &Begun) {
+        let unsent = matches!(begun.outcome, Some(Outcome::NotSent(_)));
+        if let Some(charge) = begun.spent.as_ref().filter(|_| !unsent) {
+            self.purses.count_again(begun.index, charge);
+        }
     }
 
     /// What can't be known, and what ended so lately that its answer may never have been heard, is not
@@ -98,6 +111,7 @@ impl Engine {
                         index,
                         hold: seen.hold,
                         operation: seen.what.map(|what| what.operation),
+                        spent: seen.spent,
                         ended: None,
                         outcome: None,
                     };

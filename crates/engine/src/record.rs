@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tagout_core::canonical::canonical_json;
 use tagout_core::permit::{Permit, QueuedRead, Recorded};
 use tagout_core::time::Clock;
-use tagout_ledger::{Class, Ledger, LedgerError, ReadQueue, Salt};
+use tagout_ledger::{Append, BodyHash, Class, Ledger, LedgerError, ReadQueue, Salt};
 
 use crate::leaf::{Leaf, What};
 
@@ -23,6 +23,23 @@ pub(crate) struct Recorder {
 /// An intent that is being recorded, or is recorded and has no outcome yet.
 pub(crate) struct Open {
     not_above: u64,
+}
+
+/// An operation's text as it lies beside the log: salted, so that its name betrays nothing.
+pub(crate) struct Text(Vec<u8>);
+
+impl Text {
+    /// The text of an operation with a new salt.
+    pub(crate) fn of(shown: &str) -> Result<Self, LedgerError> {
+        let salt = hex::encode(Salt::random()?.as_bytes());
+        let body = canonical_json(&json!({"salt": salt, "shown": shown}));
+        Ok(Self(body.into_bytes()))
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> String {
+        BodyHash::of(&self.0).to_string()
+    }
 }
 
 /// Reads that may wait to be put into a group.
@@ -45,15 +62,17 @@ impl Recorder {
         &self.ledger
     }
 
-    /// Makes an intent durable, and so turns a permit into one that executors take.
+    /// Makes an intent durable together with its text, and so turns a permit into one that executors take.
     pub(crate) async fn intent(
         &self,
         permit: Permit,
         leaf: &Leaf,
+        text: Text,
     ) -> Result<(Recorded<Permit>, Open), LedgerError> {
         let open = self.begin();
         let bytes = leaf.bytes(self.clock.now());
-        match self.ledger.record_intent(permit, bytes).await {
+        let recorded = self.ledger.record_intent(permit, bytes, Some(text.0));
+        match recorded.await {
             Ok(recorded) => Ok((recorded, open)),
             Err(error) => {
                 self.end(&open);
@@ -64,7 +83,7 @@ impl Recorder {
 
     fn begin(&self) -> Open {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let not_above = self.ledger.status().durable_size;
+        let not_above = self.ledger.durable_size();
         *open.entry(not_above).or_default() += 1;
         Open { not_above }
     }
@@ -85,7 +104,7 @@ impl Recorder {
     pub(crate) fn settled_below(&self) -> u64 {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let first = open.keys().next().copied();
-        first.unwrap_or_else(|| self.ledger.status().durable_size)
+        first.unwrap_or_else(|| self.ledger.durable_size())
     }
 
     /// The newest checkpoint as a signed note.
@@ -109,10 +128,21 @@ impl Recorder {
             .admit(permit, asker, canonical_json(&record).into_bytes())
     }
 
+    /// Makes something durable that nobody waits for: it goes with whatever is next.
+    pub(crate) fn note_soon(&self, leaf: &Leaf) -> Append {
+        let bytes = leaf.bytes(self.clock.now());
+        self.ledger.append_soon(Class::Refusal, bytes)
+    }
+
     /// Makes anything else durable: refusals, outcomes, what people do. Uses the reserved room.
     pub(crate) async fn note(&self, leaf: &Leaf) -> Result<u64, LedgerError> {
+        Ok(self.note_at_once(leaf).await?.index)
+    }
+
+    /// The same, in its place in the ledger already when this returns.
+    pub(crate) fn note_at_once(&self, leaf: &Leaf) -> Append {
         let bytes = leaf.bytes(self.clock.now());
-        Ok(self.ledger.append(Class::Refusal, bytes).await?.index)
+        self.ledger.append(Class::Refusal, bytes)
     }
 
     /// Makes something that widens authority durable before it takes effect: no reserved room for it.
@@ -121,24 +151,19 @@ impl Recorder {
         Ok(self.ledger.append(Class::Effect, bytes).await?.index)
     }
 
-    /// Puts an operation's text beside the log, salted so that its name betrays nothing, and gives the
-    /// name.
+    /// Puts an operation's text beside the log and gives its name.
     pub(crate) async fn body(&self, shown: &str) -> Result<String, LedgerError> {
-        let salt = hex::encode(Salt::random()?.as_bytes());
-        self.put(json!({"salt": salt, "shown": shown})).await
+        self.put(Text::of(shown)?.0).await
     }
 
     /// Puts signed documents beside the log. Each carries its hold's random id, which is salt enough.
     pub(crate) async fn documents(&self, texts: &[String]) -> Result<String, LedgerError> {
-        self.put(json!({"documents": texts})).await
+        let body = canonical_json(&json!({"documents": texts}));
+        self.put(body.into_bytes()).await
     }
 
-    /// Blocking IO, so it runs on a thread for that.
-    async fn put(&self, body: Value) -> Result<String, LedgerError> {
-        let ledger = self.ledger.clone();
-        let put = move || ledger.bodies().put(canonical_json(&body).as_bytes());
-        let stored = tokio::task::spawn_blocking(put).await;
-        let hash = stored.map_err(|error| LedgerError::ReadsRefused(error.to_string()))??;
+    async fn put(&self, body: Vec<u8>) -> Result<String, LedgerError> {
+        let hash = self.ledger.put_body(body).await?;
         Ok(hash.to_string())
     }
 

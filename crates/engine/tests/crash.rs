@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tagout_core::refusal::RefusalKind;
-use tagout_core::store::{Authorities as _, Holds as _};
+use tagout_core::store::{Authorities as _, Budgets as _, Holds as _};
 use tagout_engine::{FaultPoint, Faults};
 use world::{Plan, Player, Upstream, World, destroy_in_production, everything, write_in_staging};
 
@@ -55,6 +55,8 @@ async fn a_process_that_is_ended() {
     }
     let world = world.restart(plan).await;
     world.ask(&agent, &what(approved)).await;
+    // What policy allows is answered before its outcome is durable.
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
     panic!("the process was to end at {}", point.name());
 }
 
@@ -157,6 +159,18 @@ async fn check(folder: &Path, after: &After) {
         .map(|leaf| leaf["outcome"]["outcome"].as_str().unwrap())
         .collect();
     assert_eq!(outcomes, Vec::from_iter(after.outcome), "{case}");
+    world.lane.tick().await.unwrap();
+    let booked = world.store.booked().await.unwrap();
+    let spent: Vec<u64> = booked
+        .spent
+        .values()
+        .flat_map(|spent| spent.0.values().copied())
+        .collect();
+    assert_eq!(
+        spent,
+        vec![1; intents],
+        "{case}: what may have been sent is spent, once"
+    );
     let holds = world.store.list_holds(9).await.unwrap();
     let state = holds.first().map_or("", |hold| hold.state.word());
     assert_eq!(state, after.hold, "{case}");

@@ -78,8 +78,12 @@ async fn what_was_not_sent_spends_nothing() {
         .grant(&mut ann, &agent, everything(), budget(Effect::Write, 3))
         .await;
     let purse = Purse::Grant(grant);
+    // In the store in arrears: when nothing is on its way any more.
     let spent = async || {
-        let spent = world.store.spent(&purse).await.unwrap();
+        world.leaves("outcome");
+        world.lane.tick().await.unwrap();
+        let booked = world.store.booked().await.unwrap();
+        let spent = booked.spent.get(&purse).cloned().unwrap_or_default();
         spent.0.get(&Effect::Write).copied().unwrap_or_default()
     };
     world.upstream.fail(Fault::NoConnection);

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     LedgerError,
     error::io_error,
-    files::{parent_of, read_optional, sync_directory},
+    files::{Sync, parent_of, read_optional, sync_directory, write_new},
     journal::lock,
 };
 
@@ -83,25 +83,48 @@ impl BodyStore {
     pub fn put(&self, body: &[u8]) -> Result<BodyHash, LedgerError> {
         let hash = BodyHash::of(body);
         let path = self.directory.join(hash.path());
-        if read_optional(&path)?.is_some_and(|stored| stored == body) {
-            crate::files::sync_file(&path)?;
-            sync_directory(parent_of(&path))?;
-            return Ok(hash);
-        }
         let parent = parent_of(&path);
         self.make_durable_directory(parent)?;
+        if read_optional(&path)?.is_some_and(|stored| stored == body) {
+            crate::files::sync_file(&path)?;
+            sync_directory(parent)?;
+            return Ok(hash);
+        }
+        self.write(&path, body, Sync::Now)?;
+        sync_directory(parent)?;
+        Ok(hash)
+    }
+
+    /// Lays down a body that the journal keeps as well, until [`BodyStore::sync`] has made it durable.
+    pub(crate) fn lay_down(&self, body: &[u8]) -> Result<(), LedgerError> {
+        let path = self.directory.join(BodyHash::of(body).path());
+        if read_optional(&path)?.is_some_and(|stored| stored == body) {
+            return Ok(());
+        }
+        let parent = parent_of(&path);
+        fs::create_dir_all(parent).map_err(io_error("create directory", parent))?;
+        self.write(&path, body, Sync::Later)
+    }
+
+    /// Makes everything durable that was laid down. One sync of the whole file system costs less than one
+    /// for each file, of which most have long been written.
+    pub(crate) fn sync(&self) -> Result<(), LedgerError> {
+        let synced =
+            fs::File::open(&self.directory).and_then(|file| Ok(rustix::fs::syncfs(&file)?));
+        synced.map_err(io_error("sync the file system of", &self.directory))
+    }
+
+    fn write(&self, path: &Path, body: &[u8], sync: Sync) -> Result<(), LedgerError> {
         let turn = self.writes.fetch_add(1, Ordering::Relaxed);
         let temporary = self.unfinished().join(format!("{turn}"));
         fs::create_dir_all(self.unfinished())
             .map_err(io_error("create directory", &self.unfinished()))?;
-        if let Err(error) = write_synced(&temporary, body) {
+        if let Err(error) = write_new(&temporary, body, sync) {
             // A full disk is why this usually fails; give back what was taken.
             let _ = fs::remove_file(&temporary);
             return Err(io_error("write", &temporary)(error));
         }
-        fs::rename(&temporary, &path).map_err(io_error("rename into", &path))?;
-        sync_directory(parent)?;
-        Ok(hash)
+        fs::rename(&temporary, path).map_err(io_error("rename into", path))
     }
 
     /// Where bodies lie until they are whole.
@@ -142,7 +165,8 @@ impl BodyStore {
         Ok(Some(body))
     }
 
-    /// Deletes a body; one that is not there is fine.
+    /// Deletes a body; one that is not there is fine. One that came with its entry is in the journal too,
+    /// until that segment is full and its entries are published; a start before that lays it down again.
     ///
     /// # Errors
     /// [`LedgerError::Io`].
@@ -154,11 +178,4 @@ impl BodyStore {
         }
         sync_directory(parent_of(&path))
     }
-}
-
-fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
-    use io::Write as _;
-    let mut file = fs::File::create(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }

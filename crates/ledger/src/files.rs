@@ -30,7 +30,7 @@ pub(crate) fn replace(path: &Path, content: &[u8], sync: Sync) -> Result<(), Led
     }
 }
 
-fn write_new(path: &Path, content: &[u8], sync: Sync) -> io::Result<()> {
+pub(crate) fn write_new(path: &Path, content: &[u8], sync: Sync) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(content)?;
     if sync == Sync::Now {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::{
     LedgerError, SignedCheckpoint,
     append::{Append, State, block_on},
-    bodies::BodyStore,
+    bodies::{BodyHash, BodyStore},
     entries::Entries,
     error::io_error,
     files::sync_directory,
@@ -24,12 +24,15 @@ use crate::{
     options::Options,
     proofs,
     publisher::Publisher,
-    queue::{Appended, Class, Pending, Queue},
+    queue::{Appended, Class, Pending, Queue, Urgency},
     recovery::{Recovered, Recovery, recover},
     state::{Progress, Shared},
     tiles::{MAX_ENTRY_BYTES, TileReader},
     writer::Writer,
 };
+
+/// The longest body that goes into the journal with the entry that names it, in bytes.
+pub const MAX_JOURNAL_BODY_BYTES: usize = 32 << 10;
 
 /// An open ledger. Clones share it; the last one to go waits until what was appended is published.
 #[derive(Clone)]
@@ -42,7 +45,7 @@ struct Inner {
     queue: Arc<Queue>,
     shared: Arc<Shared>,
     pool: Arc<SegmentPool>,
-    bodies: BodyStore,
+    bodies: Arc<BodyStore>,
     threads: Vec<JoinHandle<()>>,
     /// Locked for as long as the ledger is open; the system unlocks it if the process dies.
     _lock: File,
@@ -53,6 +56,8 @@ struct Inner {
 pub struct Status {
     /// Entries that are durable.
     pub durable_size: u64,
+    /// Entries that wait to become durable.
+    pub waiting: usize,
     /// Entries that the published checkpoint covers.
     pub published_size: u64,
     /// Pre-written bytes beyond the active segment.
@@ -80,7 +85,7 @@ impl Ledger {
         let directory = options.directory.clone();
         fs::create_dir_all(&directory).map_err(io_error("create directory", &directory))?;
         let lock = lock_directory(&options)?;
-        let bodies = BodyStore::new(&directory);
+        let bodies = Arc::new(BodyStore::new(&directory));
         bodies.remove_unfinished();
         let verifier = options.signer.verifier().clone();
         let must_extend = options.must_extend.as_ref();
@@ -101,6 +106,22 @@ impl Ledger {
     /// The future's errors: [`LedgerError::EntryTooLarge`], [`LedgerError::QueueFull`],
     /// [`LedgerError::LedgerFull`], [`LedgerError::WriterDead`].
     pub fn append(&self, class: Class, entry: Vec<u8>) -> Append {
+        self.push(class, Urgency::Now, (entry, None))
+    }
+
+    /// [`Ledger::append`] for what nobody waits for: it becomes durable with the next entry that is wanted at
+    /// once, and so costs no sync of its own; after [`Options::linger`] without one, by itself. Until then a
+    /// crash loses it.
+    pub fn append_soon(&self, class: Class, entry: Vec<u8>) -> Append {
+        self.push(class, Urgency::Soon, (entry, None))
+    }
+
+    fn push(
+        &self,
+        class: Class,
+        urgency: Urgency,
+        (entry, body): (Vec<u8>, Option<Vec<u8>>),
+    ) -> Append {
         if entry.len() > MAX_ENTRY_BYTES {
             let error = LedgerError::EntryTooLarge {
                 bytes: entry.len(),
@@ -111,7 +132,9 @@ impl Ledger {
         let (reply, answer) = oneshot::channel();
         match self.inner.queue.push(Pending {
             class,
+            urgency,
             entry,
+            body,
             reply,
         }) {
             Ok(()) => Append(State::Waiting(answer)),
@@ -131,19 +154,44 @@ impl Ledger {
     /// Records the intent of a permit. Only when it is durable may the permit be executed, and this is
     /// the only way to get the [`Recorded`] that executors ask for.
     ///
+    /// `body` is one that the intent names by its hash. It becomes durable in the same sync, and lies beside
+    /// the log when the checkpoint covers the intent. Longer than [`MAX_JOURNAL_BODY_BYTES`] it is put there
+    /// first, which takes syncs of its own.
+    ///
     /// # Errors
-    /// Those of [`Ledger::append`]; the permit is consumed either way.
+    /// Those of [`Ledger::append`] and [`BodyStore::put`]; the permit is consumed either way.
     pub async fn record_intent(
         &self,
         permit: Permit,
         intent: Vec<u8>,
+        body: Option<Vec<u8>>,
     ) -> Result<Recorded<Permit>, LedgerError> {
-        let appended = self.append(Class::Effect, intent).await?;
+        let body = match body {
+            Some(long) if long.len() > MAX_JOURNAL_BODY_BYTES => {
+                self.put_body(long).await?;
+                None
+            }
+            body => body,
+        };
+        let appended = self
+            .push(Class::Effect, Urgency::Now, (intent, body))
+            .await?;
         Ok(Recorded::new(
             tagout_seal::LedgerSeal::new(),
             permit,
             appended.index,
         ))
+    }
+
+    /// [`BodyStore::put`] on a thread for blocking work.
+    ///
+    /// # Errors
+    /// Those of [`BodyStore::put`].
+    pub async fn put_body(&self, body: Vec<u8>) -> Result<BodyHash, LedgerError> {
+        let ledger = self.clone();
+        let put = tokio::task::spawn_blocking(move || ledger.bodies().put(&body));
+        put.await
+            .map_err(|error| LedgerError::ReadsRefused(error.to_string()))?
     }
 
     /// The newest published checkpoint. Everything it covers can be read and proved.
@@ -223,13 +271,21 @@ impl Ledger {
         &self.inner.bodies
     }
 
+    /// Entries that are durable.
+    #[must_use]
+    pub fn durable_size(&self) -> u64 {
+        self.inner.shared.progress().durable
+    }
+
     /// How the ledger is doing.
     #[must_use]
     pub fn status(&self) -> Status {
         let available_bytes = self.inner.pool.available_bytes();
+        let waiting = self.inner.queue.waiting();
         let progress = self.inner.shared.progress();
         Status {
             durable_size: progress.durable,
+            waiting,
             published_size: progress.published_size(),
             ready_bytes: self.inner.pool.ready_bytes(),
             available_bytes,
@@ -251,14 +307,15 @@ impl Inner {
     fn start(
         options: Options,
         found: Recovered,
-        bodies: BodyStore,
+        bodies: Arc<BodyStore>,
         lock: File,
     ) -> Result<Self, LedgerError> {
         let pool = Arc::new(pool(&options, found.spares, found.active.number));
         let progress = Progress::new(&found.frontier, found.published);
         let shared = Arc::new(Shared::new(progress, found.spans));
-        let queue = Arc::new(Queue::new(options.queue_entries, options.queue_bytes));
-        let publisher = start_publishing(&options, &shared, found.first_index)?;
+        let (most, bytes) = (options.queue_entries, options.queue_bytes);
+        let queue = Arc::new(Queue::new(most, bytes, options.linger));
+        let publisher = start_publishing(&options, &shared, &bodies, found.first_index)?;
         sync_directory(&options.directory)?;
         let (wake_preparer, wakes) = mpsc::sync_channel(1);
         // Asks for the first spare segment; the channel is empty, so this cannot fail.
@@ -332,9 +389,11 @@ impl Drop for Inner {
 fn start_publishing(
     options: &Options,
     shared: &Arc<Shared>,
+    bodies: &Arc<BodyStore>,
     first_index: u64,
 ) -> Result<Publisher, LedgerError> {
-    let mut publisher = Publisher::new(options.clone(), Arc::clone(shared), first_index)?;
+    let (shared_too, bodies) = (Arc::clone(shared), Arc::clone(bodies));
+    let mut publisher = Publisher::new(options.clone(), shared_too, bodies, first_index)?;
     let result = publisher.publish();
     let exists = shared.progress().published.is_some();
     match result {

@@ -11,7 +11,8 @@
 //!
 //! # Order of things
 //! An append is acknowledged when the journal is durable. Tiles and the checkpoint follow, at once when
-//! the ledger is idle and at most every `publish_interval` when it is busy. Each group of the journal is
+//! the ledger is idle and at most every `publish_interval` when it is busy, and with them the bodies that came
+//! in the journal. Each group of the journal is
 //! signed, so the entries that no checkpoint covers yet are protected as well, except that the very last
 //! of them could be taken for an unfinished write if their bytes are damaged before they are published.
 //!
@@ -58,7 +59,7 @@ pub use crate::{
         split_body,
     },
     journal::{DiskProbe, system_disk_probe},
-    ledger::{Ledger, Status},
+    ledger::{Ledger, MAX_JOURNAL_BODY_BYTES, Status},
     note::{NoteSigner, NoteVerifier},
     options::{FaultHook, FaultPoint, Options},
     proof_file::{check_proof, write_proof},

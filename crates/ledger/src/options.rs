@@ -45,6 +45,8 @@ pub struct Options {
     pub queue_entries: usize,
     /// Bytes that may wait to become durable. Refusals may exceed it by a quarter.
     pub queue_bytes: usize,
+    /// How long an entry of [`crate::Ledger::append_soon`] may wait for another to become durable with.
+    pub linger: Duration,
     /// The least time between two published checkpoints.
     pub publish_interval: Duration,
     /// A checkpoint kept elsewhere (the store, a witness): the log must extend it or is not opened.
@@ -57,7 +59,7 @@ pub struct Options {
 
 impl Options {
     /// The defaults: 32 MiB segments, 4 MiB reserved for refusals, 256 MiB of the disk left alone, a
-    /// checkpoint at most every 100 ms.
+    /// checkpoint at most every 100 ms, 5 ms for what need not be durable at once.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>, signer: NoteSigner) -> Self {
         Self {
@@ -68,6 +70,7 @@ impl Options {
             disk_reserve_bytes: 256 << 20,
             queue_entries: 16_384,
             queue_bytes: 32 << 20,
+            linger: Duration::from_millis(5),
             publish_interval: Duration::from_millis(100),
             must_extend: None,
             disk_probe: system_disk_probe(),

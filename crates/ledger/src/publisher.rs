@@ -1,4 +1,5 @@
-//! The thread that derives tiles from the journal and publishes checkpoints.
+//! The thread that derives tiles from the journal, lays down the bodies that came with entries, and publishes
+//! checkpoints.
 //!
 //! It reads only what is durable, so a published checkpoint can never be ahead of the log; and it reads
 //! the journal itself, so that what it does while running and what it does after a crash is the same. A
@@ -15,9 +16,10 @@ use std::{
 
 use crate::{
     LedgerError, SignedCheckpoint,
+    bodies::BodyStore,
     error::io_error,
     files::{Sync, parent_of, read_optional, replace, sync_directory, sync_file},
-    frame::Found,
+    frame::{Found, Frame},
     journal::{SEGMENT_HEADER_BYTES, Segment, Span, lock, segment_path},
     options::{FaultPoint, Options},
     state::Shared,
@@ -40,6 +42,9 @@ pub(crate) struct Publisher {
     unwritten: Vec<TileFile>,
     /// Written but perhaps not yet on the disk.
     unsynced: BTreeSet<PathBuf>,
+    bodies: Arc<BodyStore>,
+    /// Whether bodies were laid down that are perhaps not yet on the disk.
+    unsynced_bodies: bool,
     /// Up to this size files may be there already, from before a restart.
     recovering_until: u64,
     /// A failed sync cannot be trusted to be repeated, so from then on the journal is kept.
@@ -50,6 +55,7 @@ impl Publisher {
     pub(crate) fn new(
         options: Options,
         shared: Arc<Shared>,
+        bodies: Arc<BodyStore>,
         first_index: u64,
     ) -> Result<Self, LedgerError> {
         let stored = TileReader::new(&options.directory, first_index);
@@ -61,6 +67,8 @@ impl Publisher {
             reading: None,
             unwritten: Vec::new(),
             unsynced: BTreeSet::new(),
+            bodies,
+            unsynced_bodies: false,
             recovering_until,
             keep_journal: false,
         })
@@ -135,6 +143,11 @@ impl Publisher {
                     held: self.builder.size(),
                 });
             };
+            for body in &frame.bodies {
+                self.bodies.lay_down(body)?;
+                self.unsynced_bodies = true;
+            }
+            self.pass(&frame);
             for entry in &frame.entries {
                 self.builder.push(entry, &mut self.unwritten);
             }
@@ -145,7 +158,7 @@ impl Publisher {
         Ok(())
     }
 
-    fn next_frame(&mut self) -> Result<Option<crate::frame::Frame>, LedgerError> {
+    fn next_frame(&mut self) -> Result<Option<Frame>, LedgerError> {
         let Some(span) = self.span_of(self.builder.size()) else {
             return Ok(None);
         };
@@ -163,11 +176,15 @@ impl Publisher {
             return Ok(None);
         };
         match segment.frame_at(segment.next)? {
-            Found::Frame(frame) if frame.first_index == self.builder.size() => {
-                segment.next += frame.length;
-                Ok(Some(frame))
-            }
+            Found::Frame(frame) if frame.first_index == self.builder.size() => Ok(Some(frame)),
             Found::Frame(_) | Found::Blank | Found::Torn => Ok(None),
+        }
+    }
+
+    /// Goes on behind a frame. Not before its bodies lie there: else a failure would skip its entries.
+    fn pass(&mut self, frame: &Frame) {
+        if let Some(segment) = &mut self.reading {
+            segment.next += frame.length;
         }
     }
 
@@ -227,6 +244,10 @@ impl Publisher {
     }
 
     fn sync_tiles(&mut self) -> Result<(), LedgerError> {
+        if self.unsynced_bodies {
+            self.bodies.sync()?;
+            self.unsynced_bodies = false;
+        }
         let mut directories = BTreeSet::new();
         for path in &self.unsynced {
             sync_file(path)?;

@@ -3,7 +3,8 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -29,9 +30,21 @@ pub struct Appended {
     pub tree_size: u64,
 }
 
+/// How soon an entry is to be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// At once: somebody waits.
+    Now,
+    /// With the next entry that is wanted at once, or when it has lingered for a while.
+    Soon,
+}
+
 pub(crate) struct Pending {
     pub(crate) class: Class,
+    pub(crate) urgency: Urgency,
     pub(crate) entry: Vec<u8>,
+    /// A body that the entry names, to become durable with it.
+    pub(crate) body: Option<Vec<u8>>,
     pub(crate) reply: oneshot::Sender<Result<Appended, LedgerError>>,
 }
 
@@ -40,6 +53,10 @@ impl Pending {
         // Whoever asked may have gone away; then nobody needs the answer.
         let _ = self.reply.send(Err(error));
     }
+
+    fn bytes(&self) -> usize {
+        self.entry.len() + self.body.as_ref().map_or(0, Vec::len)
+    }
 }
 
 pub(crate) struct Queue {
@@ -47,22 +64,28 @@ pub(crate) struct Queue {
     arrived: Condvar,
     max_entries: usize,
     max_bytes: usize,
+    linger: Duration,
 }
 
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Pending>,
     bytes: usize,
+    /// When what waits must go at the latest; `None` while nothing waits.
+    due: Option<Instant>,
+    /// What was taken last, and may not be durable yet.
+    taken: usize,
     closed: Option<LedgerError>,
 }
 
 impl Queue {
-    pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(max_entries: usize, max_bytes: usize, linger: Duration) -> Self {
         Self {
             state: Mutex::default(),
             arrived: Condvar::new(),
             max_entries,
             max_bytes,
+            linger,
         }
     }
 
@@ -74,10 +97,20 @@ impl Queue {
         if !self.has_room(&state, &pending) {
             return Err(LedgerError::QueueFull);
         }
-        state.bytes += pending.entry.len();
+        state.bytes += pending.bytes();
+        let due = match pending.urgency {
+            Urgency::Now => Instant::now(),
+            Urgency::Soon => Instant::now() + self.linger,
+        };
+        let sooner = state.due.is_none_or(|before| due < before);
+        if sooner {
+            state.due = Some(due);
+        }
         state.waiting.push_back(pending);
         drop(state);
-        self.arrived.notify_one();
+        if sooner {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
@@ -86,7 +119,7 @@ impl Queue {
             Class::Effect => limit,
             Class::Refusal => limit.saturating_add(limit / 4).max(limit.saturating_add(1)),
         };
-        let bytes = state.bytes + pending.entry.len();
+        let bytes = state.bytes + pending.bytes();
         state.waiting.len() < allowed(self.max_entries)
             && (bytes <= allowed(self.max_bytes) || state.waiting.is_empty())
     }
@@ -94,29 +127,50 @@ impl Queue {
     /// Waits for entries and takes as many as fit in `max_bytes`, at least one. `None` when the queue is
     /// closed and empty.
     pub(crate) fn take(&self, max_bytes: usize) -> Option<VecDeque<Pending>> {
-        let mut state = lock(&self.state);
-        while state.waiting.is_empty() {
-            if state.closed.is_some() {
-                return None;
-            }
-            state = self
-                .arrived
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        let mut state = self.wait_until_due()?;
         let mut bytes = 0;
         let fitting = state.waiting.iter().take_while(|pending| {
-            bytes += pending.entry.len() + 2;
+            bytes += pending.bytes() + 2;
             bytes <= max_bytes
         });
         let count = fitting.count().max(1);
         let rest = state.waiting.split_off(count);
         let taken = std::mem::replace(&mut state.waiting, rest);
-        state.bytes -= taken
-            .iter()
-            .map(|pending| pending.entry.len())
-            .sum::<usize>();
+        state.bytes -= taken.iter().map(Pending::bytes).sum::<usize>();
+        state.taken = taken.len();
+        if state.waiting.is_empty() {
+            state.due = None;
+        }
         Some(taken)
+    }
+
+    fn wait_until_due(&self) -> Option<MutexGuard<'_, State>> {
+        let mut state = lock(&self.state);
+        state.taken = 0;
+        loop {
+            let left = match state.due {
+                _ if state.closed.is_some() => Some(Duration::ZERO),
+                due => due.map(|due| due.saturating_duration_since(Instant::now())),
+            };
+            state = match left {
+                Some(Duration::ZERO) if state.waiting.is_empty() => return None,
+                Some(Duration::ZERO) => return Some(state),
+                Some(left) => {
+                    let waited = self.arrived.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => {
+                    let waited = self.arrived.wait(state);
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
+        }
+    }
+
+    /// Entries that wait to become durable.
+    pub(crate) fn waiting(&self) -> usize {
+        let state = lock(&self.state);
+        state.waiting.len() + state.taken
     }
 
     /// Refuses all further entries with `error`; what waits can still be taken.
@@ -131,6 +185,7 @@ impl Queue {
         let mut state = lock(&self.state);
         let waiting = std::mem::take(&mut state.waiting);
         state.bytes = 0;
+        state.due = None;
         drop(state);
         waiting
             .into_iter()

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     LedgerError,
-    frame::{FRAME_OVERHEAD_BYTES, encode, entry_bytes},
+    frame::{FRAME_OVERHEAD_BYTES, body_bytes, encode, entry_bytes},
     journal::{Segment, SegmentPool, Span, lock},
     merkle::{Frontier, leaf_hash},
     options::{FaultPoint, Options},
@@ -87,7 +87,8 @@ impl Writer {
         let mut group = Vec::new();
         let mut bytes = FRAME_OVERHEAD_BYTES;
         while let Some(pending) = waiting.pop_front() {
-            let needed = bytes + entry_bytes(&pending.entry);
+            let body = pending.body.as_deref().map_or(0, body_bytes);
+            let needed = bytes + entry_bytes(&pending.entry) + body;
             if let Err(full) = self.check_room(pending.class, needed, disk_is_low) {
                 pending.refuse(full);
             } else if needed <= self.active.remaining() {
@@ -175,7 +176,12 @@ impl Writer {
             .iter()
             .for_each(|entry| self.frontier.push(leaf_hash(entry)));
         let root = self.frontier.root();
-        let frame = encode(&self.options.signer, first_index, &entries, &root);
+        let bodies: Vec<&[u8]> = group
+            .iter()
+            .filter_map(|pending| pending.body.as_deref())
+            .collect();
+        let signer = &self.options.signer;
+        let frame = encode(signer, first_index, (&entries, &bodies), &root);
         self.note_span(first_index);
         self.options.fault(FaultPoint::BeforeJournalWrite)?;
         self.active.write(&frame)?;

@@ -38,8 +38,8 @@ fn permit() -> Permit {
 fn a_recorded_permit_names_its_durable_leaf() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(directory.path()).unwrap();
-    wait(ledger.record_intent(permit(), entry(0))).unwrap();
-    let recorded = wait(ledger.record_intent(permit(), entry(1))).unwrap();
+    wait(ledger.record_intent(permit(), entry(0), None)).unwrap();
+    let recorded = wait(ledger.record_intent(permit(), entry(1), None)).unwrap();
     assert_eq!(recorded.leaf(), 1);
     assert_eq!(recorded.permit().operation_id(), permit().operation_id());
     assert_eq!(ledger.entries(1..2).next(), Some(Ok((1, entry(1)))));
@@ -52,7 +52,7 @@ fn a_full_ledger_records_no_permit() {
     options.disk_reserve_bytes = 1;
     options.disk_probe = Arc::new(|_| Ok(0));
     let (ledger, _) = Ledger::open(options).unwrap();
-    let refused = wait(ledger.record_intent(permit(), entry(0))).unwrap_err();
+    let refused = wait(ledger.record_intent(permit(), entry(0), None)).unwrap_err();
     assert!(matches!(refused, LedgerError::LedgerFull(_)), "{refused}");
 }
 

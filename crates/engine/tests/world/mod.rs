@@ -331,8 +331,11 @@ impl World {
         self.store.hold(hold).await.unwrap()
     }
 
-    /// Every leaf of the ledger of this type.
+    /// Every leaf of the ledger of this type, what has just been appended included.
     pub(crate) fn leaves(&self, kind: &str) -> Vec<Value> {
+        while self.ledger.status().waiting > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         self.ledger
             .entries(0..u64::MAX)
             .map(|entry| serde_json::from_slice::<Value>(&entry.unwrap().1).unwrap_or_default())

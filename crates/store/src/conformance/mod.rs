@@ -56,9 +56,8 @@ macro_rules! conformance_tests {
                 children_need_a_parent_in_force
             }
             budgets {
-                all_purses_or_none
-                never_over_budget
-                refunds_come_back
+                stretches_of_the_ledger_are_counted_once
+                one_of_those_who_race_books
                 sealed_secrets_are_replaced
             }
         }

@@ -1,68 +1,58 @@
-//! What was spent from each purse.
+//! What was spent from each purse, as far as a mark in the ledger.
 
-use rusqlite::Transaction;
-use tagout_core::grant::{Budget, Spending};
-use tagout_core::store::{Budgets, Purse, StoreError, Stored};
+use rusqlite::{Row, Transaction};
+use tagout_core::grant::Spending;
+use tagout_core::store::{Booked, Budgets, Purse, StoreError, Stored};
 
 use super::SqliteStore;
-use super::columns::{first, get_json, json, run};
+use super::columns::{all, first, get_json, get_number, get_word, json, run, word};
 use super::failure::Failure;
 
 impl Budgets for SqliteStore {
-    fn spend(&self, purses: Vec<(Purse, Budget)>, asked: Spending) -> Stored<'_, ()> {
+    fn booked(&self) -> Stored<'_, Booked> {
+        self.read(|tx| {
+            let rows = all(tx, "SELECT purse, spent FROM spendings", &[], read)?;
+            Ok(Booked {
+                spent: rows.into_iter().collect(),
+                below: below(tx)?,
+            })
+        })
+    }
+
+    fn book(&self, from: u64, more: Booked) -> Stored<'_, ()> {
         self.write(move |tx| {
-            for (purse, budget) in &purses {
-                let spent = spent(tx, purse)?;
-                // An error takes back what was booked on the purses before.
-                budget.carries(&spent, &asked).map_err(StoreError::from)?;
-                book(tx, purse, &spent.plus(&asked))?;
+            let reaches_to = below(tx)?;
+            if reaches_to != from {
+                return Err(StoreError::Settled(format!("booked to {reaches_to}")).into());
             }
+            for (purse, spent) in &more.spent {
+                add(tx, purse, spent)?;
+            }
+            let below = i64::try_from(more.below).unwrap_or(i64::MAX);
+            run(tx, "UPDATE booked SET below = ?1", &[&below])?;
             Ok(())
         })
     }
-
-    fn refund(&self, purses: Vec<Purse>, back: Spending) -> Stored<'_, ()> {
-        self.stop(move |tx| {
-            for purse in &purses {
-                let rest = less(spent(tx, purse)?, &back);
-                book(tx, purse, &rest)?;
-            }
-            Ok(())
-        })
-    }
-
-    fn spent<'a>(&'a self, purse: &'a Purse) -> Stored<'a, Spending> {
-        let purse = purse.clone();
-        self.read(move |tx| spent(tx, &purse))
-    }
 }
 
-/// The ids of connections and grants begin differently, so that one column holds both.
-fn key(purse: &Purse) -> &str {
-    match purse {
-        Purse::Connection(id) => id.as_str(),
-        Purse::Grant(id) => id.as_str(),
-    }
+fn read(row: &Row<'_>) -> Result<(Purse, Spending), Failure> {
+    Ok((get_word(row, "purse")?, get_json(row, "spent")?))
 }
 
-fn spent(tx: &Transaction<'_>, purse: &Purse) -> Result<Spending, Failure> {
-    let sql = "SELECT spent FROM spendings WHERE purse = ?1";
-    let found = first(tx, sql, &[&key(purse)], |row| get_json(row, "spent"))?;
+fn below(tx: &Transaction<'_>) -> Result<u64, Failure> {
+    let found = first(tx, "SELECT below FROM booked", &[], |row| {
+        get_number(row, "below")
+    })?;
     Ok(found.unwrap_or_default())
 }
 
-fn book(tx: &Transaction<'_>, purse: &Purse, spent: &Spending) -> Result<(), Failure> {
+fn add(tx: &Transaction<'_>, purse: &Purse, more: &Spending) -> Result<(), Failure> {
+    let key = word(purse)?;
+    let sql = "SELECT spent FROM spendings WHERE purse = ?1";
+    let spent = first(tx, sql, &[&key], |row| get_json::<Spending>(row, "spent"))?;
+    let sum = spent.unwrap_or_default().plus(more);
     let sql = "INSERT INTO spendings (purse, spent) VALUES (?1, ?2) \
                ON CONFLICT (purse) DO UPDATE SET spent = excluded.spent";
-    run(tx, sql, &[&key(purse), &json(spent)?])?;
+    run(tx, sql, &[&key, &json(&sum)?])?;
     Ok(())
-}
-
-fn less(mut spent: Spending, back: &Spending) -> Spending {
-    for (effect, count) in &back.0 {
-        if let Some(sum) = spent.0.get_mut(effect) {
-            *sum = sum.saturating_sub(*count);
-        }
-    }
-    spent
 }

@@ -18,7 +18,10 @@ const BUSY_MS: u64 = 5_000;
 const APPLICATION_ID: i64 = 0x7461_676f;
 
 /// Each step from one format to the next; the format is how many have been made (`user_version`).
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_booked_below.sql"),
+];
 
 /// A connection that may write, migrated. On a full disk the file of the reserve is given up, because
 /// SQLite needs room for the files beside the database.

@@ -7,12 +7,10 @@ use std::process::{Child, Command, Stdio};
 use rusqlite::Connection;
 use tagout_core::effect::Effect;
 use tagout_core::hold::HoldEvent;
-use tagout_core::store::{Budgets as _, Holds as _, Purse};
+use tagout_core::store::{Booked, Budgets as _, Holds as _, Purse};
 
 use crate::SqliteStore;
-use crate::conformance::fixtures::{
-    approved, budget, connection_id, destroy, grant_id, hold_id, populate,
-};
+use crate::conformance::fixtures::{approved, connection_id, destroy, grant_id, hold_id, populate};
 
 /// Tells the re-executed test where to write.
 const DATABASE: &str = "TAGOUT_STORE_CRASH_DATABASE";
@@ -32,8 +30,11 @@ async fn write_until_killed() {
     let store = SqliteStore::open(Path::new(&path)).unwrap();
     populate(&store).await;
     for number in 1_u64.. {
-        let chain = purses().map(|purse| (purse, budget(u64::MAX)));
-        store.spend(chain.to_vec(), destroy(1)).await.unwrap();
+        let more = Booked {
+            spent: purses().map(|purse| (purse, destroy(1))).into(),
+            below: number,
+        };
+        store.book(number - 1, more).await.unwrap();
         let hold = approved(&store, number).await;
         let step = store.step(&hold.id, hold.state, HoldEvent::Execute, None);
         step.await.unwrap();
@@ -67,12 +68,12 @@ fn kill_after(mut child: Child, enough: u64) -> u64 {
 }
 
 async fn spent(store: &SqliteStore) -> [u64; 2] {
-    let mut both = [0; 2];
-    for (sum, purse) in both.iter_mut().zip(purses()) {
-        let spent = store.spent(&purse).await.unwrap();
-        *sum = spent.0.get(&Effect::Destroy).copied().unwrap_or_default();
-    }
-    both
+    let booked = store.booked().await.unwrap();
+    purses().map(|purse| {
+        let spent = booked.spent[&purse].0.get(&Effect::Destroy);
+        assert_eq!(spent, Some(&booked.below), "counted once each");
+        booked.below
+    })
 }
 
 #[tokio::test]

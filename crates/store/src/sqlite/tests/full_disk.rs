@@ -6,13 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use tagout_core::hold::{HoldEvent, HoldState};
-use tagout_core::store::{Authorities as _, Budgets as _, Holds as _, Purse, StoreError};
+use tagout_core::store::{Authorities as _, Booked, Budgets as _, Holds as _, Purse, StoreError};
 use tagout_core::store::{Sealed as _, Store};
 
 use crate::SqliteStore;
 use crate::conformance::fixtures::{
-    approved, authenticator_id, budget, connection_id, destroy, freeze, grant_id, hold, hold_id,
-    populate,
+    approved, authenticator_id, connection_id, destroy, freeze, grant_id, hold, hold_id, populate,
 };
 
 /// Tells the re-executed test where its small disk is.
@@ -90,9 +89,15 @@ async fn stopping_works(store: &impl Store) {
     assert_eq!(withdrawn.len(), 2);
 }
 
+fn booked() -> Booked {
+    Booked {
+        spent: [(Purse::Grant(grant_id(5)), destroy(1))].into(),
+        below: 1,
+    }
+}
+
 async fn adding_is_refused(store: &impl Store) {
-    let purse = vec![(Purse::Grant(grant_id(5)), budget(9))];
-    assert!(is_database_error(&store.spend(purse, destroy(1)).await));
+    assert!(is_database_error(&store.book(0, booked()).await));
     assert!(is_database_error(
         &store.open_hold(hold(9, &[(1, 0)]), 99).await
     ));
@@ -148,8 +153,7 @@ async fn the_reserve_is_given_up_only_to_stop() {
         "the rest of the reserve is still for stopping"
     );
     limit_pages(&store, None).await;
-    let purse = vec![(Purse::Grant(grant_id(5)), budget(9))];
-    store.spend(purse, destroy(1)).await.unwrap();
+    store.book(0, booked()).await.unwrap();
     assert!(
         reserve_stands(&store).await,
         "set up again as soon as there is room"

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use tagout_core::proposal::ProposalState;
-use tagout_core::store::{Authorities as _, Budgets as _, Holds as _, Purse, Sealed as _};
+use tagout_core::store::{Authorities as _, Booked, Budgets as _, Holds as _, Purse, Sealed as _};
 
 use crate::SqliteStore;
 use crate::conformance::fixtures::{
-    NOW, acceptance, approved, budget, connection_id, destroy, freeze, populate, proposal_id,
+    NOW, acceptance, approved, connection_id, destroy, freeze, populate, proposal_id,
 };
 use crate::sqlite::open::reserve_path;
 
@@ -25,16 +25,16 @@ fn refusal(path: &Path) -> String {
 async fn everything_is_there_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
-    let purse = Purse::Connection(connection_id(0));
+    let booked = Booked {
+        spent: [(Purse::Connection(connection_id(0)), destroy(2))].into(),
+        below: 7,
+    };
     let (hold, authority) = {
         let store = SqliteStore::open(&path).unwrap();
         populate(&store).await;
         let hold = approved(&store, 1).await;
         store.freeze(freeze(0)).await.unwrap();
-        store
-            .spend(vec![(purse.clone(), budget(9))], destroy(2))
-            .await
-            .unwrap();
+        store.book(0, booked.clone()).await.unwrap();
         store.keep("ca", vec![1, 2]).await.unwrap();
         (hold, store.authority().await.unwrap())
     };
@@ -45,7 +45,7 @@ async fn everything_is_there_after_reopening() {
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(store.hold(&hold.id).await, Ok(hold));
     assert_eq!(store.authority().await, Ok(authority));
-    assert_eq!(store.spent(&purse).await, Ok(destroy(2)));
+    assert_eq!(store.booked().await, Ok(booked));
     assert_eq!(store.sealed("ca").await, Ok(Some(vec![1, 2])));
 }
 
