@@ -5,5 +5,7 @@
 //! answers the server's challenges. What it does not understand it calls `unknown`.
 
 pub mod catalog;
+pub mod refused;
+pub mod sign_in;
 pub mod understand;
 pub mod wire;
