@@ -3,7 +3,7 @@
 
 use std::mem::discriminant;
 
-use cedar_policy::{Decision, Entities, Request};
+use cedar_policy::{Authorizer, Decision, Entities, Entity, Request};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -106,9 +106,9 @@ proptest! {
         let set = PolicySet::default_pack().unwrap();
         let schema = schema().unwrap();
         let facts = Facts::of(&question, &set.names, &set.caps).unwrap();
-        let strict = Entities::from_entities(facts.entities.iter().cloned(), Some(&schema));
+        let strict = Entities::from_entities(entities(&facts), Some(&schema));
         prop_assert!(strict.is_ok(), "{:?}", strict.err());
-        let request = facts.request(&Done::really(&question.evidence)).unwrap();
+        let request = Request::from(facts.request(&Done::really(&question.evidence)).unwrap());
         let whole = Request::new(
             request.principal().unwrap().clone(),
             request.action().unwrap().clone(),
@@ -120,23 +120,24 @@ proptest! {
     }
 }
 
+/// As the outer interface has them.
+fn entities(facts: &Facts) -> Vec<Entity> {
+    facts.entities.iter().cloned().map(Entity::from).collect()
+}
+
 fn agrees(
     answer: &Answer<'_>,
     question: &Question,
     done: &Done,
     set: &PolicySet,
 ) -> Result<(), TestCaseError> {
-    let whole = cedar_policy::PolicySet::from_policies(
-        set.rules
-            .iter()
-            .flat_map(|rule| rule.alone.policies().cloned()),
-    )
-    .unwrap();
+    let whole =
+        cedar_policy::PolicySet::from_policies(set.rules.iter().map(|rule| rule.policy.clone()))
+            .unwrap();
     let facts = Facts::of(question, &set.names, &set.caps).unwrap();
-    let request = facts.request(done).unwrap();
-    let response = set
-        .authorizer
-        .is_authorized(&request, &whole, &facts.entities);
+    let request = Request::from(facts.request(done).unwrap());
+    let entities = Entities::from_entities(entities(&facts), None).unwrap();
+    let response = Authorizer::new().is_authorized(&request, &whole, &entities);
     let errors = response.diagnostics().errors().count();
     let mut reasons: Vec<_> = response
         .diagnostics()

@@ -1,6 +1,8 @@
 //! Asking Cedar: would these policies permit it, if this much had been done?
 
-use cedar_policy::Request;
+use cedar_policy_core::ast::{Literal, SlotEnv, Value, ValueKind};
+use cedar_policy_core::evaluator::Evaluator;
+use cedar_policy_core::extensions::Extensions;
 
 use crate::facts::{Done, Facts};
 use crate::question::{Evidence, Question};
@@ -23,7 +25,6 @@ pub(crate) enum Answer<'a> {
 
 /// A question, and the policies that can apply to it.
 pub(crate) struct Prober<'a> {
-    set: &'a PolicySet,
     facts: Facts,
     rules: Vec<Candidate<'a>>,
 }
@@ -55,7 +56,7 @@ impl<'a> Prober<'a> {
             .collect();
         // Forbids first, and of these first what no safeguard can move: the sooner it is settled.
         rules.sort_by_key(|candidate| (!candidate.rule.forbids, !candidate.rule.reads.is_empty()));
-        Ok(Self { set, facts, rules })
+        Ok(Self { facts, rules })
     }
 
     /// The safeguards that can change the answer: those that some policy looks at.
@@ -66,7 +67,7 @@ impl<'a> Prober<'a> {
 
     /// Asks, supposing these safeguards.
     pub(crate) fn supposing(&mut self, safeguards: SafeguardSet) -> Answer<'a> {
-        let mut asking = Asking::new(self.set, &self.facts, Done::supposing(safeguards));
+        let mut asking = Asking::new(&self.facts, Done::supposing(safeguards));
         answer(self.rules.iter_mut().map(|candidate| {
             let key = safeguards.intersection(candidate.rule.reads);
             let known = candidate.said.iter().find(|(seen, _)| *seen == key);
@@ -83,7 +84,7 @@ impl<'a> Prober<'a> {
 
     /// Asks, with what really was done and nothing supposed.
     pub(crate) fn really(&self, evidence: &Evidence) -> Answer<'a> {
-        let mut asking = Asking::new(self.set, &self.facts, Done::really(evidence));
+        let mut asking = Asking::new(&self.facts, Done::really(evidence));
         answer(self.rules.iter().map(|candidate| {
             let applies = asking.applies(candidate.rule)?;
             Ok((candidate.rule, applies))
@@ -112,35 +113,38 @@ fn answer<'a>(said: impl Iterator<Item = Result<(&'a Rule, bool), String>>) -> A
 
 /// One request to Cedar, made when the first policy has to be asked.
 struct Asking<'a> {
-    set: &'a PolicySet,
     facts: &'a Facts,
     done: Done,
-    request: Option<Request>,
+    evaluator: Option<Evaluator<'a>>,
 }
 
 impl<'a> Asking<'a> {
-    const fn new(set: &'a PolicySet, facts: &'a Facts, done: Done) -> Self {
+    const fn new(facts: &'a Facts, done: Done) -> Self {
         Self {
-            set,
             facts,
             done,
-            request: None,
+            evaluator: None,
         }
     }
 
-    /// Whether one policy applies, by Cedar. An error is never taken for *no*.
+    /// Whether one policy applies, by Cedar. An error is never taken for *no*, nor is anything else than a
+    /// plain answer.
     fn applies(&mut self, rule: &Rule) -> Result<bool, String> {
-        let request = match self.request.take() {
-            Some(request) => request,
-            None => self.facts.request(&self.done)?,
+        let evaluator = match self.evaluator.take() {
+            Some(evaluator) => evaluator,
+            None => self.put()?,
         };
-        let authorizer = &self.set.authorizer;
-        let response = authorizer.is_authorized(&request, &rule.alone, &self.facts.entities);
-        self.request = Some(request);
-        let diagnostics = response.diagnostics();
-        if diagnostics.errors().next().is_some() {
-            return Err(rule.id.clone());
+        let said = evaluator.interpret(&rule.condition, &SlotEnv::new());
+        self.evaluator = Some(evaluator);
+        match said.as_ref().map(Value::value_kind) {
+            Ok(ValueKind::Lit(Literal::Bool(applies))) => Ok(*applies),
+            Ok(_) | Err(_) => Err(rule.id.clone()),
         }
-        Ok(diagnostics.reason().next().is_some())
+    }
+
+    fn put(&self) -> Result<Evaluator<'a>, String> {
+        let request = self.facts.request(&self.done)?;
+        let extensions = Extensions::all_available();
+        Ok(Evaluator::new(request, &self.facts.entities, extensions))
     }
 }

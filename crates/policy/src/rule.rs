@@ -1,6 +1,7 @@
 //! One policy made ready: its scope, and which safeguards can change what it says.
 
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+use cedar_policy_core::ast::Expr;
 use serde_json::Value;
 use tagout_core::effect::Effect;
 use tagout_core::verdict::Safeguard;
@@ -9,7 +10,7 @@ use crate::error::Problem;
 use crate::safeguards::SafeguardSet;
 use crate::source::Parsed;
 
-/// One policy, alone in a Cedar set so that it is evaluated only when it can matter.
+/// One policy, by itself so that it is evaluated only when it can matter.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) id: String,
@@ -19,7 +20,10 @@ pub(crate) struct Rule {
     /// The safeguards that its conditions look at: others cannot change what it says.
     pub(crate) reads: SafeguardSet,
     pub(crate) scope: Scope,
-    pub(crate) alone: cedar_policy::PolicySet,
+    /// Its scope and conditions as one expression, which is true where the policy applies.
+    pub(crate) condition: Expr,
+    #[cfg(test)]
+    pub(crate) policy: Policy,
 }
 
 /// To whom, what and where a policy can apply at most.
@@ -43,8 +47,7 @@ impl Rule {
             .map_err(|error| shipped(error.to_string()))?;
         let scope = Scope::of(&parsed.policy);
         let forbids = parsed.policy.effect() == cedar_policy::Effect::Forbid;
-        let alone = cedar_policy::PolicySet::from_policies([parsed.policy])
-            .map_err(|error| shipped(error.to_string()))?;
+        let inner: &cedar_policy_core::ast::Policy = parsed.policy.as_ref();
         Ok(Self {
             id: parsed.id,
             reason: parsed.reason,
@@ -52,7 +55,9 @@ impl Rule {
             forbids,
             reads: reads(&json),
             scope,
-            alone,
+            condition: inner.condition(),
+            #[cfg(test)]
+            policy: parsed.policy,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Authorizer, Schema, ValidationError, ValidationMode, Validator};
+use cedar_policy::{Schema, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic;
 use serde_json::json;
 use tagout_core::canonical::canonical_json;
@@ -49,7 +49,6 @@ pub struct PolicySet {
     pub(crate) index: Index,
     pub(crate) names: Names,
     pub(crate) caps: Caps,
-    pub(crate) authorizer: Authorizer,
     digest: PolicyDigest,
 }
 
@@ -84,7 +83,6 @@ impl PolicySet {
             rules,
             names: Names::new()?,
             caps,
-            authorizer: Authorizer::new(),
             digest: digest(&sources, caps),
         })
     }
