@@ -19,6 +19,8 @@ pub struct Closure {
     pub cascades: BTreeSet<Cascade>,
     /// What the names in the text mean; `None` for what is not there.
     pub names: BTreeMap<Name, Option<u32>>,
+    /// Databases that the statement names, with their OIDs.
+    pub databases: BTreeMap<String, Option<u32>>,
     /// Functions whose calls are explained: whatever the text alone made of them, the effects here say more.
     pub explained: BTreeSet<Name>,
     /// The schema in which new objects without a schema are made.

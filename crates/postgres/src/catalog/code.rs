@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::ask::{Ask, AskError, objects};
 use super::extension::known;
-use super::quote::{EQ, GE, NE, oids, texts};
+use super::quote::{EQ, GE, NE, oids, text, texts};
 use super::relation::FIRST_OF_USERS;
 
 /// A function as `pg_proc` has it.
@@ -225,4 +225,14 @@ pub(super) async fn event_triggers(ask: &mut dyn Ask) -> Result<Vec<(String, u32
          FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled {NE} 'D'::pg_catalog.\"char\""
     );
     objects(ask, &sql).await
+}
+
+/// The OID of a database of this cluster.
+pub(super) async fn database(ask: &mut dyn Ask, name: &str) -> Result<Option<u32>, AskError> {
+    let sql = format!(
+        "SELECT d.oid::pg_catalog.int8::pg_catalog.text FROM pg_catalog.pg_database d \
+         WHERE d.datname {EQ} {}::pg_catalog.name",
+        text(name)
+    );
+    Ok(objects(ask, &sql).await?.pop())
 }

@@ -24,14 +24,19 @@ use crate::understand::statement::{Call, Name, Statement, Usage};
 pub mod ask;
 pub mod closure;
 mod code;
+pub mod database;
 mod extension;
 mod follow;
 mod function;
 pub mod here;
+pub mod impact;
+mod mask;
+pub mod measure;
 pub mod memory;
 mod names;
 mod quote;
 mod relation;
+pub mod targets;
 mod tree;
 mod usage;
 pub mod vetting;
@@ -162,6 +167,10 @@ impl Catalog {
         }
         let mut closure = walk.finish(ask).await?;
         mark_named(&mut closure, &names, &meanings);
+        for name in databases_of(statement) {
+            let oid = code::database(ask, name).await?;
+            closure.databases.insert(name.to_owned(), oid);
+        }
         Ok(closure)
     }
 }
@@ -173,6 +182,23 @@ impl Walk<'_> {
         for (relation, oid) in relations {
             if let Some(oid) = oid {
                 self.reach(Node::Relation(*oid, relation.usage), "the statement");
+            }
+        }
+        // What only its acts name is acted on itself.
+        let mentioned = statement.mentions.relations.len();
+        let acted_on = names
+            .relations
+            .iter()
+            .zip(&meanings.relations)
+            .skip(mentioned);
+        for (name, oid) in acted_on {
+            let known = statement
+                .mentions
+                .relations
+                .iter()
+                .any(|it| it.name == **name);
+            if let Some(oid) = oid.filter(|_| !known) {
+                self.reach(Node::Relation(oid, Usage::Define), "the statement");
             }
         }
         for (name, functions) in names.functions.iter().zip(&meanings.functions) {
@@ -220,6 +246,13 @@ fn names_of(statement: &Statement) -> Names<'_> {
         operators: mentions.operators.iter().collect(),
         types: mentions.types.iter().chain(calls()).collect(),
     }
+}
+
+/// Databases that a statement names.
+fn databases_of(statement: &Statement) -> impl Iterator<Item = &str> {
+    let objects = statement.acts.iter().map(|act| &act.object);
+    let databases = objects.filter(|object| object.kind == "database");
+    databases.filter_map(|object| object.name.as_ref().map(|name| name.name.as_str()))
 }
 
 /// Kinds of objects that are relations.

@@ -49,6 +49,14 @@ pub(super) fn oids(values: impl IntoIterator<Item = u32>) -> String {
     out
 }
 
+/// A name as an identifier, always quoted.
+pub(super) fn identifier(name: &str) -> String {
+    format!(
+        "\"{}\"",
+        name.replace('"', "\"\"").replace('\0', "\u{fffd}")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +71,7 @@ mod tests {
         ] {
             assert_eq!(text(value), written);
         }
+        assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
         assert_eq!(oids([1, 20]), "'{1,20}'::pg_catalog.oid[]");
         assert_eq!(oids([]), "'{}'::pg_catalog.oid[]");
     }

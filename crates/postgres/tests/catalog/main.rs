@@ -6,5 +6,7 @@
 )]
 
 mod hidden;
+mod measuring;
 mod ordinary;
+mod resolving;
 mod scene;
