@@ -352,6 +352,12 @@ pub(crate) enum ExplainCommand {
         #[arg(long)]
         batch: bool,
     },
+    /// SQL for PostgreSQL from standard input. What only a catalog could tell counts as `opaque`.
+    Sql {
+        /// One JSON object a line in, one a line out.
+        #[arg(long)]
+        batch: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

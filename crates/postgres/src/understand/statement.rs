@@ -59,7 +59,8 @@ pub enum Flow {
     /// Sends data to the client: `COPY … TO STDOUT`.
     CopyOut,
     /// Refuses to run inside a transaction block, or commits by itself: `VACUUM`,
-    /// `CREATE INDEX CONCURRENTLY`, `CREATE DATABASE`.
+    /// `CREATE INDEX CONCURRENTLY`, `CREATE DATABASE`. Also what no rollback takes back:
+    /// `COPY … TO PROGRAM`, `dblink_exec(…)`. To be decided before it runs, never tried.
     Outside,
     /// `PREPARE name AS …`. The acts are those of what is prepared, and count when it is executed.
     Prepare {
@@ -137,6 +138,9 @@ pub struct Mentions {
     pub operators: Vec<Name>,
     /// Types that values are cast to or that columns have: casts and domain checks can run code.
     pub types: Vec<Name>,
+    /// Names written as `x.name` or `(x).name`: columns, but also calls of a function `name` with the one
+    /// argument `x`, where there is no such column: `SELECT (1234).pg_terminate_backend`.
+    pub attributes: Vec<String>,
 }
 
 /// A relation and how it is used.
@@ -177,6 +181,24 @@ pub struct Call {
     /// The arguments that are plain string literals, by position; the rest `None`. For functions that
     /// run SQL which they are given as text.
     pub literals: Vec<Option<String>>,
+}
+
+impl Mentions {
+    /// Adds what another statement mentions.
+    pub(super) fn take(&mut self, other: Self) {
+        fn add<T: PartialEq>(to: &mut Vec<T>, from: Vec<T>) {
+            for each in from {
+                if !to.contains(&each) {
+                    to.push(each);
+                }
+            }
+        }
+        add(&mut self.relations, other.relations);
+        add(&mut self.calls, other.calls);
+        add(&mut self.operators, other.operators);
+        add(&mut self.types, other.types);
+        add(&mut self.attributes, other.attributes);
+    }
 }
 
 impl Statement {
