@@ -1,6 +1,7 @@
 //! Setting the stage for black-box tests: which program, which upstream, which rights; and the evidence
 //! that every test looks at in the end.
 
+pub mod database;
 pub mod documents;
 mod evidence;
 mod scene;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 
 pub use crate::{
+    database::{APP_PASSWORD, APP_ROLE, ClientSaid, DatabaseAgent, DatabaseScene, said},
     evidence::{Approved, Before, NOTHING, Told, changed_rows},
     scene::{APP_KEY_VARIABLE, Scene, rights},
     secrets::{holds_any, in_files},

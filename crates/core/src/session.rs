@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::ids::{ConnectionId, HoldId};
+use crate::ids::{ConnectionId, HoldId, UpstreamName};
 use crate::operation::Attempt;
 use crate::permit::Clearance;
 use crate::pipeline::{Answer, Caller, Later, Peer, Pipeline};
@@ -35,6 +35,16 @@ pub trait Sessions<R>: Pipeline<R> {
         caller: &'a Caller,
         attempt: Attempt,
     ) -> Later<'a, Result<Arc<dyn Reading>, Box<Refusal>>>;
+
+    /// Leave to sign in at an upstream on the caller's behalf.
+    ///
+    /// # Errors
+    /// The refusal to send: stopped, too fast, revoked.
+    fn leave_to_sign_in(
+        &self,
+        caller: &Caller,
+        upstream: &UpstreamName,
+    ) -> Result<Clearance, Box<Refusal>>;
 
     /// Whether this may run in a transaction of the gateway's own, to be measured there.
     ///
@@ -68,8 +78,12 @@ pub trait Sessions<R>: Pipeline<R> {
 pub enum Prospect {
     /// It may run on trial, and is submitted with what it was measured to do.
     Trial(Clearance),
-    /// It would be held or refused whatever it did: it is submitted as it is, without being run.
-    Settled,
+    /// A person would be asked whatever it did. It is submitted as it is, without being run; unless what
+    /// the person has to see is known only once it ran: the rest of a transaction, data of a copy.
+    Held(Clearance),
+    /// It would be refused whatever it did, or a person was asked about it already: it is submitted as it
+    /// is, without being run.
+    Refused,
 }
 
 /// Leave to observe, to be used many times.

@@ -46,16 +46,17 @@ fn check_policies(files: &[(String, String)]) -> Result<(), String> {
 
 fn check_upstream(upstream: &Upstream) -> Result<(), String> {
     let name = &upstream.name;
+    let database = is_database(&upstream.url);
     let host = host_of(&upstream.url).filter(|host| !host.is_empty());
     let host = host.ok_or_else(|| format!("`{name}`: its address has no host"))?;
     let encrypted = upstream.url.starts_with("https://");
     let plain = upstream.url.starts_with("http://");
-    if !(encrypted || plain && is_loopback(host)) {
+    if !(database || encrypted || plain && is_loopback(host)) {
         return Err(format!(
             "`{name}`: use `https://`; plain `http://` is for this machine only"
         ));
     }
-    if upstream.url.contains('@') {
+    if !database && upstream.url.contains('@') {
         return Err(format!("`{name}`: no user or password in its address"));
     }
     if !is_reference(&upstream.credential) {
@@ -64,12 +65,22 @@ fn check_upstream(upstream: &Upstream) -> Result<(), String> {
             "`{name}`: its credential is no reference; use `env:NAME`, `file:PATH`, `systemd:NAME`, `vault:` or `none`"
         ));
     }
-    if !is_header(&upstream.header) {
+    if !database && !is_header(&upstream.header) {
         return Err(format!(
             "`{name}`: its header is not one; use for example `authorization: Bearer`"
         ));
     }
     Ok(())
+}
+
+/// A database's address names its role. What else it must be, its protocol checks when it serves it.
+fn is_database(url: &str) -> bool {
+    let rest = url.strip_prefix("postgres://");
+    let rest = rest.or_else(|| url.strip_prefix("postgresql://"));
+    let role = rest
+        .and_then(|rest| rest.split_once('@'))
+        .map(|(role, _)| role);
+    role.is_some_and(|role| !role.is_empty() && !role.contains([':', '/', '?']))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -170,6 +181,14 @@ mod tests {
                 true,
             ),
             ("http://127.0.0.1:80", "none", "x-api-key", true),
+            ("postgres://app@db.example/shop", "env:PASSWORD", "", true),
+            (
+                "postgres://app:sk_live_1@db.example/shop",
+                "none",
+                "",
+                false,
+            ),
+            ("postgres://db.example/shop", "none", "", false),
             ("http://[::1]:80", "vault:", "x-api-key:", true),
             ("http://localhost/", "file:/run/t", "x-api-key", true),
             (

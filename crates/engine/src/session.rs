@@ -8,9 +8,9 @@ use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use tagout_core::grant::Connection;
 use tagout_core::hold::HoldState;
-use tagout_core::ids::{ConnectionId, HoldId};
+use tagout_core::ids::{ConnectionId, HoldId, UpstreamName};
 use tagout_core::operation::Attempt;
-use tagout_core::permit::{Basis, Clearance, TrialPermit};
+use tagout_core::permit::{Basis, Clearance, Errand, ErrandPermit, TrialPermit};
 use tagout_core::pipeline::{Adapter, Answer, Caller, Later, Peer};
 use tagout_core::refusal::{Refusal, RefusalKind};
 use tagout_core::session::{Again, Prospect, Reading, ScramKeys, Sessions};
@@ -43,6 +43,16 @@ impl<A: Adapter> Sessions<A::Reply> for Lane<A> {
             self.or_recorded(caller, case, |case| self.leave_to_read(case))
                 .await
         })
+    }
+
+    fn leave_to_sign_in(
+        &self,
+        caller: &Caller,
+        upstream: &UpstreamName,
+    ) -> Result<Clearance, Box<Refusal>> {
+        self.engine.may_state(caller)?;
+        let permit = ErrandPermit::mint(EngineSeal::new(), upstream.clone(), Errand::SignIn);
+        Ok(Clearance::Errand(permit))
     }
 
     fn prospect<'a>(
@@ -120,28 +130,27 @@ impl<A: Adapter> Lane<A> {
     /// approved it.
     async fn foresee(&self, case: &Case) -> Stopped<Prospect> {
         let observed = case.judged.upstream.mode == Mode::Observe;
-        let settled = match &case.judged.verdict {
-            _ if observed => false,
-            _ if case.judged.tripped.is_some() => true,
-            Verdict::Allow { .. } => false,
-            Verdict::Deny { .. } => true,
-            Verdict::Hold { .. } => !self.is_approved(case).await?,
+        let prospect = match &case.judged.verdict {
+            _ if observed => Prospect::Trial(trial_of(case)),
+            _ if case.judged.tripped.is_some() => Prospect::Refused,
+            Verdict::Allow { .. } => Prospect::Trial(trial_of(case)),
+            Verdict::Deny { .. } => Prospect::Refused,
+            Verdict::Hold { .. } => self.foresee_hold(case).await?,
         };
-        if settled {
-            return Ok(Prospect::Settled);
-        }
-        let operation = &case.resolved.operation;
-        let permit = TrialPermit::mint(
-            EngineSeal::new(),
-            operation.upstream.clone(),
-            operation.exact.digest(),
-        );
-        Ok(Prospect::Trial(Clearance::Trial(permit)))
+        Ok(prospect)
     }
 
-    async fn is_approved(&self, case: &Case) -> Stopped<bool> {
+    /// What was asked before is not tried again to hear the same, unless people said yes.
+    async fn foresee_hold(&self, case: &Case) -> Stopped<Prospect> {
         let hold = self.engine.store.latest_hold(case.judged.digest).await?;
-        Ok(hold.is_some_and(|hold| hold.state == HoldState::Approved))
+        let state = hold.map(|hold| hold.state);
+        Ok(match state {
+            Some(HoldState::Approved) => Prospect::Trial(trial_of(case)),
+            Some(HoldState::Pending | HoldState::Denied | HoldState::Scheduled) => {
+                Prospect::Refused
+            }
+            Some(_) | None => Prospect::Held(trial_of(case)),
+        })
     }
 
     async fn or_recorded<T>(
@@ -162,6 +171,15 @@ impl<A: Adapter> Lane<A> {
             Err(_) => stop.refusal,
         }
     }
+}
+
+fn trial_of(case: &Case) -> Clearance {
+    let operation = &case.resolved.operation;
+    Clearance::Trial(TrialPermit::mint(
+        EngineSeal::new(),
+        operation.upstream.clone(),
+        operation.exact.digest(),
+    ))
 }
 
 /// Whether a read is allowed as it is. One that would be held is refused: nobody is asked about reading.

@@ -240,6 +240,10 @@ fn header_line(template: &str, secret: &[u8]) -> (String, Vec<u8>) {
 pub(crate) fn host_of(url: &str) -> Option<&str> {
     let rest = url.split_once("://")?.1;
     let authority = rest.split(['/', '?', '#']).next()?;
+    // A database's address names a role before its host.
+    let authority = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
     match authority.strip_prefix('[') {
         Some(v6) => v6.split(']').next(),
         None => authority.split(':').next(),

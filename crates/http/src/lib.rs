@@ -23,6 +23,7 @@ pub use error::HttpError;
 pub use limits::REQUEST_BODY_LIMIT_BYTES;
 pub use reply::{BrokenOff, Reply, ReplyBody};
 pub use surface::{
-    Authority, Stop, StopHandle, Surface, serve_forward, serve_reverse, server_config, stop_signal,
+    Authority, Stop, StopHandle, Surface, look_up_peer, serve_forward, serve_reverse,
+    server_config, stop_signal,
 };
 pub use upstream::Upstreams;

@@ -4,8 +4,18 @@
 //! This crate never decides: it asks the pipeline that it is given. It never sees a credential: the vault
 //! answers the server's challenges. What it does not understand it calls `unknown`.
 
+mod adapter;
 pub mod catalog;
+pub mod endpoint;
+pub mod error;
 pub mod refused;
+mod session;
 pub mod sign_in;
+mod surface;
 pub mod understand;
+pub mod unit;
 pub mod wire;
+
+pub use adapter::{AtTheDoor, Committed, SessionAdapter};
+pub use endpoint::strip_scheme;
+pub use surface::{Opener, PostgresSurface, serve};

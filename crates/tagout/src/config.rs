@@ -55,6 +55,9 @@ pub(crate) struct Agents {
     /// Certificate chain and key for it, PEM files.
     #[serde(default)]
     pub(crate) tls: Option<TlsFiles>,
+    /// Where agents' PostgreSQL clients come in; with the same TLS as above.
+    #[serde(default)]
+    pub(crate) postgres: Option<SocketAddr>,
     /// The forward proxy's listener, for clients that can't be given another address. They trust the
     /// certificate in `agents-ca.pem` in the data folder.
     #[serde(default)]

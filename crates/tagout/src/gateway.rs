@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use tagout_core::pipeline::Pipeline;
+use tagout_core::proposal::Upstream;
+use tagout_core::session::Sessions;
 use tagout_core::time::Clock;
 use tagout_engine::{
     Engine, EngineVault, Faults, InstallationKey, KeyUse, Lane, Notify, Parts, Settings,
@@ -13,6 +15,9 @@ use tagout_engine::{
 use tagout_http::understand::Packs;
 use tagout_http::{HttpAdapter, Reply, Surface};
 use tagout_ledger::{Ledger, NoteSigner, Options};
+use tagout_postgres::sign_in::AgentTls;
+use tagout_postgres::understand::{Limits, Reader};
+use tagout_postgres::{Committed, Opener, PostgresSurface, SessionAdapter, strip_scheme};
 use tagout_store::SqliteStore;
 
 use crate::clock::SystemClock;
@@ -22,7 +27,24 @@ pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) lane: Arc<Lane<HttpAdapter>>,
     pub(crate) adapter: Arc<HttpAdapter>,
+    pub(crate) postgres: Arc<PostgresSurface>,
     pub(crate) store: Arc<SqliteStore>,
+}
+
+/// Opens a lane for each session.
+struct Lanes(Arc<Engine>);
+
+impl Opener for Lanes {
+    fn open(&self, adapter: Arc<SessionAdapter>) -> Arc<dyn Sessions<Committed>> {
+        Arc::new(Lane::new(Arc::clone(&self.0), adapter))
+    }
+
+    fn door(&self) -> Arc<dyn Sessions<Committed>> {
+        Arc::new(Lane::new(
+            Arc::clone(&self.0),
+            Arc::new(tagout_postgres::AtTheDoor),
+        ))
+    }
 }
 
 /// What a gateway is made from.
@@ -32,6 +54,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) settings: Settings,
     pub(crate) notify: Arc<dyn Notify>,
     pub(crate) faults: Faults,
+    /// What agents' databases are encrypted with.
+    pub(crate) agents_tls: Option<AgentTls>,
 }
 
 /// The name of an installation's log: its console's host and port. The log is bound to its name, so that a
@@ -72,14 +96,23 @@ impl Gateway {
         })
         .await?;
         let vault = EngineVault::new(Arc::clone(&engine), plan.key.derive(KeyUse::Vault));
+        let vault = Arc::new(vault);
+        let reader = Reader::start(Limits::default()).context("no threads for reading SQL")?;
+        let postgres = PostgresSurface::new(
+            Arc::new(Lanes(Arc::clone(&engine))),
+            Arc::clone(&vault) as Arc<_>,
+            plan.agents_tls,
+            Arc::new(reader),
+        )?;
         let packs = Packs::built_in().map_err(|error| anyhow!("the packs don't load: {error}"))?;
-        let adapter = HttpAdapter::new(packs, Arc::new(vault));
+        let adapter = HttpAdapter::new(packs, vault);
         let adapter = Arc::new(adapter.map_err(|error| anyhow!("the packs don't load: {error}"))?);
         let lane = Arc::new(Lane::new(Arc::clone(&engine), Arc::clone(&adapter)));
         let gateway = Self {
             engine,
             lane,
             adapter,
+            postgres: Arc::new(postgres),
             store,
         };
         gateway.configure();
@@ -88,7 +121,13 @@ impl Gateway {
 
     /// Tells the protocols which upstreams are in force.
     pub(crate) fn configure(&self) {
-        for error in self.adapter.configure(self.engine.upstreams()) {
+        let upstreams = self.engine.upstreams();
+        for error in self.postgres.configure(&upstreams) {
+            tracing::error!(%error, "a database is not served");
+        }
+        let is_database = |upstream: &Upstream| strip_scheme(&upstream.url).is_some();
+        let others = upstreams.into_iter().filter(|it| !is_database(it));
+        for error in self.adapter.configure(others.collect()) {
             tracing::error!(%error, "an upstream is not served");
         }
     }

@@ -11,6 +11,7 @@ use tagout_core::proposal::Change;
 use tagout_core::untrusted::Untrusted;
 use tagout_engine::{FaultPoint, Faults, KeyUse, Settings};
 use tagout_http::{Stop, serve_forward, serve_reverse, stop_signal};
+use tagout_postgres::sign_in::AgentTls;
 
 use crate::ca::AgentsCa;
 use crate::commands::say;
@@ -48,6 +49,7 @@ async fn assemble(config: &Config) -> anyhow::Result<Gateway> {
     if let Some(wait_ms) = config.wait_on_wire_ms {
         settings.wait_on_wire_ms = wait_ms;
     }
+    let agents_tls = agents_tls(config)?;
     let key = key::read(&config.key)?;
     let notices = &config.notices;
     let notify = Notifier::start(notices, &config.console.url, key.derive(KeyUse::Notices))?;
@@ -57,8 +59,19 @@ async fn assemble(config: &Config) -> anyhow::Result<Gateway> {
         settings,
         notify: Arc::new(notify),
         faults: faults()?,
+        agents_tls,
     })
     .await
+}
+
+/// The same certificate for agents' databases as for the rest of them.
+fn agents_tls(config: &Config) -> anyhow::Result<Option<AgentTls>> {
+    let Some(files) = &config.agents.tls else {
+        return Ok(None);
+    };
+    let chain = std::fs::read(&files.certificates)?;
+    let key = zeroize::Zeroizing::new(std::fs::read(&files.key)?);
+    Ok(Some(AgentTls::from_pem(&chain, &key)?))
 }
 
 /// The user id that this process runs as: the owner of its own entry under `/proc`.
@@ -156,6 +169,7 @@ async fn serve_agents(config: &Config, gateway: Arc<Gateway>) -> anyhow::Result<
     let reverse = listeners::bind(config.agents.reverse, "agents").await?;
     let tls = listeners::tls(config.agents.tls.as_ref())?;
     say(&format!("agents: {}", reverse.local_addr()?));
+    serve_databases(config, &gateway).await?;
     let ca = serve_proxy(config, &gateway, &stop).await?;
     let serving = tokio::spawn(serve_reverse(reverse, tls, gateway.surface(), stop));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&gateway), ca));
@@ -165,6 +179,22 @@ async fn serve_agents(config: &Config, gateway: Arc<Gateway>) -> anyhow::Result<
     let _ = tokio::time::timeout(Duration::from_secs(10), serving).await;
     upkeep.abort();
     Ok(Exit::Ok)
+}
+
+/// Agents' databases, where the file asks for them.
+async fn serve_databases(config: &Config, gateway: &Gateway) -> anyhow::Result<()> {
+    let Some(address) = config.agents.postgres else {
+        return Ok(());
+    };
+    let listener = listeners::bind(address, "databases").await?;
+    say(&format!("agents' databases: {}", listener.local_addr()?));
+    let surface = Arc::clone(&gateway.postgres);
+    tokio::spawn(tagout_postgres::serve(
+        listener,
+        surface,
+        tagout_http::look_up_peer,
+    ));
+    Ok(())
 }
 
 /// The forward proxy, where the file asks for one.

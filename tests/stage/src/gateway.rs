@@ -28,6 +28,8 @@ pub struct Setting {
     pub wait_on_wire_ms: u64,
     /// Whether it is a proxy as well.
     pub forward: bool,
+    /// Whether it serves databases as well.
+    pub postgres: bool,
     /// The size of the disk that the data lies on; the machine's own unless said.
     pub disk_mib: Option<u64>,
 }
@@ -40,6 +42,7 @@ pub struct Gateway {
     console_port: u16,
     agents_port: u16,
     proxy_port: u16,
+    postgres_port: u16,
     environment: Vec<(String, String)>,
     process: Option<Child>,
     said: Arc<Said>,
@@ -64,6 +67,7 @@ impl Gateway {
             console_port: free_port()?,
             agents_port: free_port()?,
             proxy_port: free_port()?,
+            postgres_port: free_port()?,
             environment: setting.environment.clone(),
             process: None,
             said: Arc::default(),
@@ -116,6 +120,13 @@ impl Gateway {
             true => {
                 let forward = format!("[agents]\nforward = \"127.0.0.1:{}\"", self.proxy_port);
                 text.replace("[agents]", &forward)
+            }
+        };
+        let text = match setting.postgres {
+            false => text,
+            true => {
+                let postgres = format!("[agents]\npostgres = \"127.0.0.1:{}\"", self.postgres_port);
+                text.replace("[agents]", &postgres)
             }
         };
         let wait = format!("wait_on_wire_ms = {}\n", setting.wait_on_wire_ms);
@@ -172,6 +183,12 @@ impl Gateway {
             url: format!("http://agent:{token}@127.0.0.1:{}", self.proxy_port),
             ca: self.data().join("agents-ca.pem").display().to_string(),
         }
+    }
+
+    /// The port where agents' databases are served.
+    #[must_use]
+    pub const fn postgres_port(&self) -> u16 {
+        self.postgres_port
     }
 
     /// The configuration file.

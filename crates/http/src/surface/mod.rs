@@ -23,5 +23,6 @@ mod wire;
 pub use authority::Authority;
 pub use forward::serve_forward;
 pub use listener::{serve_reverse, server_config};
+pub use peer::look_up as look_up_peer;
 pub use serve::Surface;
 pub use stop::{Stop, StopHandle, stop_signal};

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use tagout_core::pipeline::Peer;
 
 /// Who is at `peer`, as far as the kernel says. For peers on this machine only.
-pub(crate) async fn look_up(peer: SocketAddr, local: SocketAddr) -> Peer {
+pub async fn look_up(peer: SocketAddr, local: SocketAddr) -> Peer {
     let address = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     if !is_local(address.ip(), local.ip().to_canonical()) {
         return Peer { address, uid: None };

@@ -1,0 +1,96 @@
+//! Prepared statements and portals of a session, as the server has them: SQL's PREPARE and the protocol's
+//! Parse share one namespace.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::understand::statement::{Flow, Statement};
+
+/// What stands behind a name.
+#[derive(Clone, Debug)]
+pub(crate) enum Ready {
+    /// A statement that is understood.
+    Statement(Arc<Statement>),
+    /// No statement at all.
+    Empty,
+    /// One that is not understood.
+    Unknown(String),
+}
+
+/// The names in use.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    statements: HashMap<String, Ready>,
+    portals: HashMap<String, Ready>,
+    /// Whether the gateway's own are there.
+    own: bool,
+}
+
+impl Prepared {
+    pub(crate) fn statement(&self, name: &str) -> Option<&Ready> {
+        self.statements.get(name)
+    }
+
+    pub(crate) fn portal(&self, name: &str) -> Option<&Ready> {
+        self.portals.get(name)
+    }
+
+    /// Puts a statement behind a name, and gives what stood there.
+    pub(crate) fn prepare(&mut self, name: &str, ready: Option<Ready>) -> Option<Ready> {
+        match ready {
+            Some(ready) => self.statements.insert(name.to_owned(), ready),
+            None => self.statements.remove(name),
+        }
+    }
+
+    pub(crate) fn bind(&mut self, portal: &str, ready: Ready) {
+        self.portals.insert(portal.to_owned(), ready);
+    }
+
+    pub(crate) fn close_portal(&mut self, portal: &str) {
+        self.portals.remove(portal);
+    }
+
+    pub(crate) const fn has_own(&self) -> bool {
+        self.own
+    }
+
+    pub(crate) const fn own_are_there(&mut self) {
+        self.own = true;
+    }
+
+    /// Portals end with their transaction.
+    pub(crate) fn transaction_ended(&mut self) {
+        self.portals.clear();
+    }
+
+    /// The statement that really runs: behind `EXECUTE` what was prepared.
+    pub(crate) fn effective(&self, statement: &Statement) -> Arc<Statement> {
+        if let Flow::Execute(name) = &statement.flow
+            && let Some(Ready::Statement(inner)) = self.statements.get(name)
+        {
+            return Arc::clone(inner);
+        }
+        Arc::new(statement.clone())
+    }
+
+    /// Follows what statements that ran did to the names.
+    pub(crate) fn follow(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            match &statement.flow {
+                Flow::Prepare { name, inner } => {
+                    let ready = Ready::Statement(Arc::from(inner.as_ref().clone()));
+                    self.statements.insert(name.clone(), ready);
+                }
+                Flow::Deallocate(Some(name)) => {
+                    self.statements.remove(name);
+                }
+                Flow::Deallocate(None) | Flow::Discard("ALL") => {
+                    self.statements.clear();
+                    self.own = false;
+                }
+                _ => {}
+            }
+        }
+    }
+}
