@@ -9,6 +9,7 @@ mod ambiguous;
 mod draft;
 mod encoding;
 pub mod explain;
+mod generations;
 mod graphql;
 mod json;
 mod message;

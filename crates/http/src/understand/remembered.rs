@@ -3,32 +3,47 @@
 //!
 //! Only what merely observes is kept: the text of anything else may hold what an agent wants to store.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tagout_core::ids::UpstreamName;
 use tagout_core::operation::{Attempt, Operation};
 
+use super::generations::Generations;
+
 /// Requests longer than this are rare and not worth their room.
 const LONGEST_BYTES: usize = 16 * 1024;
 
-/// A generation is this many bytes of requests; there are two, and what is made of them takes some times
-/// as much.
-const GENERATION_BYTES: usize = 1024 * 1024;
+/// Requests of one generation. What is made of them takes about fifteen times as much.
+const GENERATION_BYTES: usize = 256 * 1024;
 
-type Meanings = HashMap<(UpstreamName, Bytes), Operation>;
+/// So many requests are known to have come once.
+const SEEN: usize = 4096;
 
-/// Two generations of meanings: when the young one is full, the old one goes.
-#[derive(Default)]
-pub(crate) struct Remembered(Mutex<Generations>);
+type Key = (UpstreamName, Bytes);
 
-#[derive(Default)]
-struct Generations {
-    young: Meanings,
-    young_bytes: usize,
-    old: Meanings,
+/// What the requests meant that came more than once.
+pub(crate) struct Remembered(Mutex<Meanings>);
+
+struct Meanings {
+    known: Generations<Key, Operation>,
+    /// Hashes of what came once. Most never come again, and keeping what they meant would cost more than it
+    /// saves. Two requests with one hash only mean that the second is kept at once.
+    seen: HashSet<u64>,
+    hash: RandomState,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self(Mutex::new(Meanings {
+            known: Generations::new(GENERATION_BYTES),
+            seen: HashSet::new(),
+            hash: RandomState::new(),
+        }))
+    }
 }
 
 impl Remembered {
@@ -38,34 +53,33 @@ impl Remembered {
             return None;
         }
         let key = (attempt.upstream.clone(), attempt.bytes.clone());
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = generations.young.get(&key) {
-            return Some(known.clone());
-        }
-        let known = generations.old.remove(&key)?;
-        generations.keep(key, known.clone());
-        Some(known)
+        self.meanings().known.get(&key, attempt.bytes.len())
     }
 
-    /// Keeps what a read meant.
+    /// Keeps what a read meant, if it came before.
     pub(crate) fn keep(&self, attempt: &Attempt, meaning: &Operation) {
         if attempt.bytes.len() > LONGEST_BYTES || !meaning.only_observes() {
             return;
         }
         let key = (attempt.upstream.clone(), attempt.bytes.clone());
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        generations.keep(key, meaning.clone());
+        let mut meanings = self.meanings();
+        if meanings.came_before(&key) {
+            let bytes = attempt.bytes.len();
+            meanings.known.keep(key, meaning.clone(), bytes);
+        }
+    }
+
+    fn meanings(&self) -> MutexGuard<'_, Meanings> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Generations {
-    fn keep(&mut self, key: (UpstreamName, Bytes), meaning: Operation) {
-        self.young_bytes += key.1.len();
-        self.young.insert(key, meaning);
-        if self.young_bytes > GENERATION_BYTES {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
+impl Meanings {
+    fn came_before(&mut self, key: &Key) -> bool {
+        if self.seen.len() >= SEEN {
+            self.seen.clear();
         }
+        !self.seen.insert(self.hash.hash_one(key))
     }
 }
 
@@ -106,11 +120,15 @@ mod tests {
     fn reads_are_remembered_by_their_exact_bytes_and_nothing_else_is() {
         let remembered = Remembered::default();
         remembered.keep(&attempt("read"), &meaning(Effect::Read));
-        remembered.keep(&attempt("write"), &meaning(Effect::Write));
-        remembered.keep(
-            &attempt(&"x".repeat(LONGEST_BYTES + 1)),
-            &meaning(Effect::Read),
-        );
+        assert!(remembered.of(&attempt("read")).is_none(), "it came once");
+        for _ in 0..2 {
+            remembered.keep(&attempt("read"), &meaning(Effect::Read));
+            remembered.keep(&attempt("write"), &meaning(Effect::Write));
+            remembered.keep(
+                &attempt(&"x".repeat(LONGEST_BYTES + 1)),
+                &meaning(Effect::Read),
+            );
+        }
         assert!(remembered.of(&attempt("read")).is_some());
         assert!(remembered.of(&attempt("read ")).is_none());
         assert!(remembered.of(&attempt("write")).is_none());
@@ -129,14 +147,15 @@ mod tests {
         let remembered = Remembered::default();
         let text = |number: usize| format!("{number:>10}{}", "x".repeat(8 * 1024));
         for number in 0..1000 {
-            remembered.keep(&attempt(&text(number)), &meaning(Effect::Read));
+            for _ in 0..2 {
+                remembered.keep(&attempt(&text(number)), &meaning(Effect::Read));
+            }
             assert!(
                 number == 0 || remembered.of(&attempt(&text(0))).is_some(),
                 "{number}"
             );
         }
-        let generations = remembered.0.lock().unwrap();
-        let held = generations.young.len() + generations.old.len();
+        let held = remembered.meanings().known.len();
         assert!(
             held * 8 * 1024 <= 2 * GENERATION_BYTES + 16 * 1024,
             "{held}"

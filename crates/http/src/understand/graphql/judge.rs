@@ -9,10 +9,11 @@ use tagout_core::resource::Resource;
 
 use super::arguments::{self, Variables};
 use super::document::{Definition, Document, Field, OperationDefinition, OperationKind, Selection};
+use super::documents::Parsed;
 use super::request::Request;
 use super::select::{self, Asked, Expander, Fragments};
 use super::walk::{Tree, Walk};
-use super::{Misread, parse, print};
+use super::{Misread, print};
 use crate::understand::pack::rule::Rule;
 use crate::understand::pack::{Graphql, Pack};
 use crate::understand::shape;
@@ -36,10 +37,11 @@ pub(crate) struct Judged {
 /// field only makes that field's effect unknown.
 pub(crate) fn request(pack: &Pack, request: &Request) -> Result<Judged, Misread> {
     let graphql = pack.graphql.as_ref().ok_or(Misread::NoQuery)?;
-    let document = parse::parse(&request.query)?;
-    select::check_definitions(&document)?;
-    let operation = select::operation(&document, request.operation_name.as_deref())?;
-    let fragments = select::fragments(&document)?;
+    let parsed = graphql.documents.parse(&request.query)?;
+    let document: &Document = &parsed;
+    select::check_definitions(document)?;
+    let operation = select::operation(document, request.operation_name.as_deref())?;
+    let fragments = select::fragments(document)?;
     let variables = Variables::coerce(operation, &request.variables, &graphql.schema)?;
     let mut expander = Expander::new(&fragments, &variables);
     let root = graphql.root(operation.kind);
@@ -55,7 +57,7 @@ pub(crate) fn request(pack: &Pack, request: &Request) -> Result<Judged, Misread>
     };
     let mut fields: Vec<JudgedField> = asked.iter().map(|asked| judge.field(asked)).collect();
     Ok(Judged {
-        body: body(&document, operation, &fragments, &request.variables),
+        body: body(&parsed, operation, &fragments, &request.variables),
         calls: fields
             .iter()
             .map(|field| format!("{} {}", operation.kind.word(), field.call))
@@ -264,21 +266,12 @@ fn call_text(name: &str, args: &Map<String, Json>) -> String {
 
 /// The body that is sent: the operation that runs, the fragments it reaches, the variables it declares.
 fn body(
-    document: &Document,
+    parsed: &Parsed,
     operation: &OperationDefinition,
     fragments: &Fragments<'_>,
     given: &Map<String, Json>,
 ) -> Json {
-    let mut reached = BTreeSet::new();
-    reach(&operation.selections, fragments, &mut reached);
-    let kept = document
-        .definitions
-        .iter()
-        .filter(|definition| match definition {
-            Definition::Operation(other) => std::ptr::eq(other, operation),
-            Definition::Fragment(fragment) => reached.contains(fragment.name.as_str()),
-        });
-    let text = print::text(kept);
+    let text = parsed.printed(|| text(parsed, operation, fragments));
     let declared = operation.variables.iter();
     let variables: Map<String, Json> = declared
         .filter_map(|variable| Some((variable.name.clone(), given.get(&variable.name)?.clone())))
@@ -292,6 +285,16 @@ fn body(
         body.insert("variables".to_owned(), Json::Object(variables));
     }
     Json::Object(body)
+}
+
+fn text(document: &Document, operation: &OperationDefinition, fragments: &Fragments<'_>) -> String {
+    let mut reached = BTreeSet::new();
+    reach(&operation.selections, fragments, &mut reached);
+    let definitions = document.definitions.iter();
+    print::text(definitions.filter(|definition| match definition {
+        Definition::Operation(other) => std::ptr::eq(other, operation),
+        Definition::Fragment(fragment) => reached.contains(fragment.name.as_str()),
+    }))
 }
 
 /// Every fragment that these selections can reach.

@@ -5,6 +5,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod document;
+pub(crate) mod documents;
 pub(crate) mod judge;
 pub(crate) mod parse;
 pub(crate) mod print;

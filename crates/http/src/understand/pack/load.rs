@@ -2,6 +2,7 @@
 //! is a root field without a rule.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
@@ -232,6 +233,7 @@ fn graphql(
         query,
         mutation,
         subscription,
+        documents: Arc::default(),
     })
 }
 

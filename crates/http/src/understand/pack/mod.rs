@@ -12,8 +12,10 @@ pub(crate) mod schema;
 pub(crate) mod template;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::graphql::document::OperationKind;
+use super::graphql::documents::Documents;
 use super::rest::route::Route;
 use condition::Path;
 use format::Unmatched;
@@ -46,6 +48,8 @@ pub(crate) struct Graphql {
     pub(crate) subscription: Root,
     /// By `Type.field`: sets of conditions, one of which must hold.
     pub(crate) secrets: HashMap<String, Vec<OneOrMore>>,
+    /// What its agents asked lately.
+    pub(crate) documents: Arc<Documents>,
 }
 
 /// A root type and its rules by field name.
