@@ -13,9 +13,10 @@ use sha2::{Digest as _, Sha256};
 /// The canonical text of a JSON value.
 #[must_use]
 pub fn canonical_json(value: &Value) -> String {
-    let mut out = String::new();
+    let mut out = Vec::new();
     write_value(value, &mut out);
-    out
+    // JSON is written in UTF-8, always.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// The canonical text of anything that serialises to JSON. What can't be serialised (a map with keys
@@ -25,38 +26,47 @@ pub fn canonical_text<T: Serialize>(value: &T) -> String {
     canonical_json(&serde_json::to_value(value).unwrap_or(Value::Null))
 }
 
-fn write_value(value: &Value, out: &mut String) {
+fn write_value(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Array(items) => write_list(items, out),
         Value::Object(members) => write_object(members, out),
-        leaf => out.push_str(&leaf.to_string()),
+        leaf => write_leaf(leaf, out),
     }
 }
 
-fn write_list(items: &[Value], out: &mut String) {
-    out.push('[');
+/// Without a copy in between.
+fn write_leaf<T: Serialize + ?Sized>(leaf: &T, out: &mut Vec<u8>) {
+    let before = out.len();
+    if serde_json::to_writer(&mut *out, leaf).is_err() {
+        // Writing plain values into memory has nothing to fail at.
+        out.truncate(before);
+    }
+}
+
+fn write_list(items: &[Value], out: &mut Vec<u8>) {
+    out.push(b'[');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
-            out.push(',');
+            out.push(b',');
         }
         write_value(item, out);
     }
-    out.push(']');
+    out.push(b']');
 }
 
-fn write_object(members: &serde_json::Map<String, Value>, out: &mut String) {
+fn write_object(members: &serde_json::Map<String, Value>, out: &mut Vec<u8>) {
     let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-    out.push('{');
+    sorted.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    out.push(b'{');
     for (index, (key, value)) in sorted.into_iter().enumerate() {
         if index > 0 {
-            out.push(',');
+            out.push(b',');
         }
-        out.push_str(&Value::from(key.as_str()).to_string());
-        out.push(':');
+        write_leaf(key.as_str(), out);
+        out.push(b':');
         write_value(value, out);
     }
-    out.push('}');
+    out.push(b'}');
 }
 
 /// `SHA-256(prefix ‖ 0x00 ‖ bytes)`.

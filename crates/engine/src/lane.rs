@@ -257,7 +257,7 @@ impl<A: Adapter> Lane<A> {
         let engine = &self.engine;
         let operation = &case.resolved.operation;
         let permit = mint(case, operation, Basis::Policy(case.judged.policy()));
-        let queued = engine.record.read(permit, &case.judged.what())?;
+        let queued = engine.record.read(permit, &case.judged)?;
         let sent = self.adapter.execute(Clearance::Read(queued), operation);
         let stands = || engine.still_stands(&case.judged);
         match engine.gate.pass(stands, sent).await {

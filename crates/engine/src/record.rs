@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
 use serde_json::json;
 use tagout_core::canonical::canonical_json;
+use tagout_core::digest::OperationDigest;
+use tagout_core::ids::{OperationId, UpstreamName};
 use tagout_core::permit::{Permit, QueuedRead, Recorded};
 use tagout_core::time::Clock;
 use tagout_ledger::{Append, BodyHash, Class, Ledger, LedgerError, ReadQueue, Salt};
 
-use crate::leaf::{Leaf, What};
+use crate::judge::Judged;
+use crate::leaf::Leaf;
 
 /// The ledger, the queue of reads beside it, and the clock that stamps both.
 pub(crate) struct Recorder {
@@ -39,6 +43,22 @@ impl Text {
     /// Its name.
     pub(crate) fn name(&self) -> String {
         BodyHash::of(&self.0).to_string()
+    }
+}
+
+/// One read. Its members stand in their canonical order, so that writing it down takes no sorting.
+#[derive(Serialize)]
+struct ReadRecord<'a> {
+    effects: Vec<String>,
+    op: &'a OperationId,
+    operation: OperationDigest,
+    upstream: &'a UpstreamName,
+}
+
+impl ReadRecord<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        // Plain text members only: there is nothing that could not be written.
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
@@ -113,19 +133,16 @@ impl Recorder {
     }
 
     /// Queues a read for its group.
-    pub(crate) fn read(&self, permit: Permit, what: &What) -> Result<QueuedRead, LedgerError> {
-        let asker = what
-            .grant
-            .as_ref()
-            .map_or(what.connection.as_str(), |grant| grant.as_str());
-        let record = json!({
-            "effects": what.effects.iter().map(|landing| landing.resource.as_str()).collect::<Vec<_>>(),
-            "op": permit.operation_id().as_str(),
-            "operation": what.operation,
-            "upstream": what.upstream,
-        });
-        self.reads
-            .admit(permit, asker, canonical_json(&record).into_bytes())
+    pub(crate) fn read(&self, permit: Permit, judged: &Judged) -> Result<QueuedRead, LedgerError> {
+        let effects = judged.questions.iter();
+        let record = ReadRecord {
+            effects: effects.map(|asked| asked.resource.to_string()).collect(),
+            op: permit.operation_id(),
+            operation: judged.digest,
+            upstream: &judged.upstream.name,
+        };
+        let record = record.bytes();
+        self.reads.admit(permit, judged.standing.asker(), record)
     }
 
     /// Makes something durable that nobody waits for: it goes with whatever is next.
@@ -170,5 +187,22 @@ impl Recorder {
     /// The newest checkpoint's text: origin, size and root.
     pub(crate) fn checkpoint_text(&self) -> String {
         self.ledger.checkpoint().checkpoint().to_text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_of_a_read_is_canonical() {
+        let record = ReadRecord {
+            effects: vec!["project:a\"\u{1}é".to_owned(), "volume:*".to_owned()],
+            op: &OperationId::from_bits([1; 16]),
+            operation: OperationDigest::of(b"x"),
+            upstream: &"railway".parse().unwrap(),
+        };
+        let value = serde_json::to_value(&record).unwrap();
+        assert_eq!(record.bytes(), canonical_json(&value).into_bytes());
     }
 }

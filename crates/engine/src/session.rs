@@ -225,7 +225,7 @@ impl Reading for Leave {
                 .new_operation_id()
                 .map_err(|error| refusing(error.into()))?,
         );
-        let queued = engine.record.read(permit, &self.case.judged.what());
+        let queued = engine.record.read(permit, &self.case.judged);
         queued
             .map(Clearance::Read)
             .map_err(|error| refusing(error.into()))

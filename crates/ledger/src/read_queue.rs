@@ -1,15 +1,13 @@
 //! The queue in which reads wait to be recorded in groups.
 //!
-//! A read waits for nothing but a place in the queue. Within a second of it (plus the time of one append)
+//! A read waits for nothing but a place in the queue, and wakes nobody: the queue is emptied a few times a
+//! second, because waking a thread costs more than all the rest of a read's record. Within a second of it (plus the time of one append)
 //! its group is in the ledger; a read that is taken late makes a group of its own. A full queue refuses the read, and so does a ledger that could not record
 //! the last group: reads fail closed like everything else, only in arrears of a second. A crash loses at
 //! most that second of reads; effects never come this way.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
-    },
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -24,7 +22,7 @@ use crate::{
     journal::lock,
 };
 
-/// How often seconds that are over are looked for.
+/// How often the queue is emptied and seconds that are over are looked for.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Tells the time, in milliseconds since 1970 in UTC.
@@ -32,10 +30,68 @@ pub type ClockMs = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Takes the records of reads and sees to it that they get into the ledger.
 pub struct ReadQueue {
-    sender: Option<SyncSender<Read>>,
+    waiting: Arc<Waiting>,
     clock_ms: ClockMs,
     failure: Arc<Mutex<Option<LedgerError>>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Reads that are in no group yet.
+struct Waiting {
+    capacity: usize,
+    reads: Mutex<Reads>,
+    /// Rung when half the room is used, or when the queue stops.
+    hurry: Condvar,
+}
+
+#[derive(Default)]
+struct Reads {
+    waiting: Vec<Read>,
+    stopped: bool,
+}
+
+impl Waiting {
+    fn push(&self, read: Read) -> Result<(), LedgerError> {
+        let mut reads = lock(&self.reads);
+        if reads.stopped {
+            return Err(LedgerError::ReadsRefused(
+                "the queue has stopped".to_owned(),
+            ));
+        }
+        if reads.waiting.len() >= self.capacity {
+            return Err(LedgerError::QueueFull);
+        }
+        reads.waiting.push(read);
+        if reads.waiting.len() == self.capacity.div_ceil(2) {
+            self.hurry.notify_one();
+        }
+        Ok(())
+    }
+
+    /// What came within a tick, and whether that was all.
+    fn take(&self) -> (Vec<Read>, bool) {
+        let is_idle =
+            |reads: &mut Reads| !reads.stopped && reads.waiting.len() < self.capacity.div_ceil(2);
+        let waited = self
+            .hurry
+            .wait_timeout_while(lock(&self.reads), TICK, is_idle);
+        let mut reads = waited.unwrap_or_else(PoisonError::into_inner).0;
+        (std::mem::take(&mut reads.waiting), reads.stopped)
+    }
+
+    fn stop(&self) {
+        lock(&self.reads).stopped = true;
+        self.hurry.notify_one();
+    }
+}
+
+/// Stops the queue however its thread ends, a panic included.
+struct Stops(Arc<Waiting>);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 struct Read {
@@ -50,7 +106,11 @@ impl ReadQueue {
     /// # Errors
     /// [`LedgerError::Io`] when no thread can be started.
     pub fn start(ledger: Ledger, clock_ms: ClockMs, capacity: usize) -> Result<Self, LedgerError> {
-        let (sender, reads) = sync_channel(capacity.max(1));
+        let waiting = Arc::new(Waiting {
+            capacity: capacity.max(1),
+            reads: Mutex::default(),
+            hurry: Condvar::new(),
+        });
         let failure = Arc::new(Mutex::new(None));
         let recorder = Recorder {
             ledger,
@@ -58,17 +118,17 @@ impl ReadQueue {
             grouper: ReadGrouper::default(),
             failure: Arc::clone(&failure),
             unrecorded: Vec::new(),
-            second: 0,
         };
+        let stops = Stops(Arc::clone(&waiting));
         let thread = thread::Builder::new()
             .name("ledger-reads".to_owned())
-            .spawn(move || recorder.run(&reads))
+            .spawn(move || recorder.run(&stops))
             .map_err(io_error(
                 "start a thread for",
                 std::path::Path::new("ledger-reads"),
             ))?;
         Ok(Self {
-            sender: Some(sender),
+            waiting,
             clock_ms,
             failure,
             thread: Some(thread),
@@ -89,12 +149,7 @@ impl ReadQueue {
             at_ms: (self.clock_ms)(),
             record,
         };
-        let stopped = || LedgerError::ReadsRefused("the queue has stopped".to_owned());
-        match self.sender.as_ref().ok_or_else(stopped)?.try_send(read) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(_)) => Err(LedgerError::QueueFull),
-            Err(TrySendError::Disconnected(_)) => Err(stopped()),
-        }
+        self.waiting.push(read)
     }
 
     /// Queues the record of a permitted read and clears it for execution.
@@ -121,7 +176,7 @@ impl std::fmt::Debug for ReadQueue {
 impl Drop for ReadQueue {
     /// Records what is queued, then stops.
     fn drop(&mut self) {
-        self.sender = None;
+        self.waiting.stop();
         if let Some(thread) = self.thread.take() {
             // A panic there has already stopped the queue from taking reads.
             let _ = thread.join();
@@ -136,30 +191,24 @@ struct Recorder {
     failure: Arc<Mutex<Option<LedgerError>>>,
     /// Closed groups that are not in the ledger yet.
     unrecorded: Vec<ClosedGroup>,
-    /// The second up to which groups were closed last.
-    second: u64,
 }
 
 impl Recorder {
-    fn run(mut self, reads: &Receiver<Read>) {
+    fn run(mut self, stops: &Stops) {
         loop {
-            let idle = match reads.recv_timeout(TICK) {
-                Ok(read) => {
-                    self.take(read);
-                    false
-                }
-                Err(RecvTimeoutError::Timeout) => true,
-                Err(RecvTimeoutError::Disconnected) => break,
+            let (reads, stopped) = stops.0.take();
+            reads.into_iter().for_each(|read| self.take(read));
+            let second = if stopped {
+                u64::MAX
+            } else {
+                (self.clock_ms)() / 1000
             };
-            let second = (self.clock_ms)() / 1000;
-            if idle || second != self.second {
-                self.second = second;
-                self.close_before(second);
-                self.record_closed();
+            self.close_before(second);
+            self.record_closed();
+            if stopped {
+                return;
             }
         }
-        self.close_before(u64::MAX);
-        self.record_closed();
     }
 
     fn take(&mut self, read: Read) {
