@@ -10,6 +10,7 @@ mod begin;
 mod card;
 mod carry;
 mod ceremony;
+mod challenge;
 mod check;
 mod chosen;
 mod desk;

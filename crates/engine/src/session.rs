@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac::{Hmac, Mac as _};
-use sha2::{Digest as _, Sha256};
 use tagout_core::grant::Connection;
 use tagout_core::hold::HoldState;
 use tagout_core::ids::{ConnectionId, HoldId, UpstreamName};
@@ -19,6 +17,7 @@ use tagout_policy::observe;
 use tagout_seal::EngineSeal;
 
 use crate::carry::mint;
+use crate::challenge::scram_keys;
 use crate::engine::Engine;
 use crate::judge::Under;
 use crate::lane::{Case, Lane, Stopped, admit_as_is, advisory_refused, refused};
@@ -93,7 +92,8 @@ impl<A: Adapter> Sessions<A::Reply> for Lane<A> {
         iterations: u32,
     ) -> Option<ScramKeys> {
         let token = self.engine.token(connection)?;
-        Some(keys_of(token.as_bytes(), salt, iterations))
+        // A token is plain ASCII, so that preparing it would change nothing.
+        Some(scram_keys(token.as_bytes(), salt, iterations))
     }
 }
 
@@ -256,55 +256,5 @@ impl Engine {
         let limit = Duration::from_millis(self.settings.wait_on_wire_ms);
         let decided = tokio::time::timeout(limit, self.until_decided(hold)).await;
         matches!(decided, Ok(Ok(hold)) if mine(&hold) && hold.state == HoldState::Approved)
-    }
-}
-
-/// RFC 5802, section 3, with SHA-256. A token is plain ASCII, so that preparing it changes nothing.
-fn keys_of(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys {
-    let first = hmac(password, &[salt, &1_u32.to_be_bytes()]);
-    let mut last = first;
-    let mut salted = first;
-    for _ in 1..iterations {
-        last = hmac(password, &[&last]);
-        for (sum, byte) in salted.iter_mut().zip(last) {
-            *sum ^= byte;
-        }
-    }
-    ScramKeys {
-        stored: Sha256::digest(hmac(&salted, &[b"Client Key"])).into(),
-        server: hmac(&salted, &[b"Server Key"]),
-    }
-}
-
-fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of any length; there is no other error.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return [0; 32];
-    };
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-
-    /// RFC 7677, section 3: user `user`, password `pencil`.
-    #[test]
-    fn scram_keys_are_those_of_the_rfc() {
-        let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
-        let keys = keys_of(b"pencil", &salt, 4096);
-        let message = "n=user,r=rOprNGfwEbeRWgbNEkqO,\
-             r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,\
-             c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
-        let signature = hmac(&keys.server, &[message.as_bytes()]);
-        assert_eq!(
-            STANDARD.encode(signature),
-            "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
-        );
     }
 }

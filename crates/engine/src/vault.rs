@@ -11,12 +11,14 @@ use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use tagout_core::ids::UpstreamName;
 use tagout_core::operation::Exact;
-use tagout_core::permit::Clearance;
+use tagout_core::permit::{Clearance, Errand};
 use tagout_core::pipeline::{AuthorizedHeaders, Later, Vault, VaultError};
 use tagout_core::proposal::Upstream;
+use tagout_core::session::{Challenge, ChallengeAnswer};
 use tagout_core::store::Store;
 use zeroize::Zeroizing;
 
+use crate::challenge::answer;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::random::random;
@@ -99,13 +101,7 @@ impl EngineVault {
         let in_force = self.engine.in_force();
         let upstream = in_force.upstream(name);
         let upstream = upstream.ok_or_else(|| VaultError::Missing(name.to_string()))?;
-        if !host_of(&upstream.url).is_some_and(|bound| bound.eq_ignore_ascii_case(host)) {
-            let host = host.escape_debug().to_string();
-            return Err(VaultError::OtherHost {
-                upstream: name.to_string(),
-                host,
-            });
-        }
+        must_be_at(upstream, host)?;
         if upstream.credential == "none" {
             return Ok(AuthorizedHeaders(Vec::new()));
         }
@@ -114,6 +110,32 @@ impl EngineVault {
             &upstream.header,
             &secret,
         )]))
+    }
+
+    async fn proof(
+        &self,
+        clearance: &Clearance,
+        name: &UpstreamName,
+        host: &str,
+        challenge: &Challenge,
+    ) -> Result<ChallengeAnswer, VaultError> {
+        let signs_in = clearance.errand() == Some(Errand::SignIn);
+        // An errand carries no bytes of anybody; what is checked is whose upstream it is for.
+        if !(signs_in && clearance.admits(name, &Exact::new(bytes::Bytes::new()))) {
+            return Err(VaultError::OtherBytes);
+        }
+        let in_force = self.engine.in_force();
+        let upstream = in_force.upstream(name);
+        let upstream = upstream.ok_or_else(|| VaultError::Missing(name.to_string()))?;
+        must_be_at(upstream, host)?;
+        if upstream.credential == "none" {
+            return Err(VaultError::Missing(name.to_string()));
+        }
+        let secret = self.secret(upstream).await?;
+        answer(&secret, challenge).map_err(|reason| VaultError::Unanswerable {
+            upstream: name.to_string(),
+            reason,
+        })
     }
 
     async fn secret(&self, upstream: &Upstream) -> Result<Arc<Secret>, VaultError> {
@@ -180,11 +202,32 @@ impl Vault for EngineVault {
         Box::pin(self.header(clearance, exact, upstream, host))
     }
 
+    fn answer<'a>(
+        &'a self,
+        clearance: &'a Clearance,
+        upstream: &'a UpstreamName,
+        host: &'a str,
+        challenge: Challenge,
+    ) -> Later<'a, Result<ChallengeAnswer, VaultError>> {
+        Box::pin(async move { self.proof(clearance, upstream, host, &challenge).await })
+    }
+
     fn scrub(&self, upstream: &UpstreamName, text: &mut Vec<u8>) -> bool {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = read.iter().filter(|((name, _), _)| name == upstream);
         mine.fold(false, |found, (_, secret)| blank_out(text, secret) || found)
     }
+}
+
+/// A credential is used at the host it is for, and nowhere else.
+fn must_be_at(upstream: &Upstream, host: &str) -> Result<(), VaultError> {
+    if host_of(&upstream.url).is_some_and(|bound| bound.eq_ignore_ascii_case(host)) {
+        return Ok(());
+    }
+    Err(VaultError::OtherHost {
+        upstream: upstream.name.to_string(),
+        host: host.escape_debug().to_string(),
+    })
 }
 
 /// What a reference points at: `env:NAME`, `file:PATH` or `systemd:NAME`. A final line end is not part
@@ -236,7 +279,7 @@ fn header_line(template: &str, secret: &[u8]) -> (String, Vec<u8>) {
     (name.trim().to_ascii_lowercase(), value)
 }
 
-/// The host of `https://host[:port]/…`, without its port.
+/// The host of `https://[user@]host[:port]/…`, without its port.
 pub(crate) fn host_of(url: &str) -> Option<&str> {
     let rest = url.split_once("://")?.1;
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -322,6 +365,13 @@ mod tests {
             ),
             ("http://127.0.0.1:8080", Some("127.0.0.1")),
             ("http://[::1]:8080/x", Some("::1")),
+            (
+                "postgres://app@db.example:5432/shop?sslmode=verify-full",
+                Some("db.example"),
+            ),
+            ("postgres://a%40b@[::1]:5432/x", Some("::1")),
+            ("https://db.example@elsewhere/", Some("elsewhere")),
+            ("https://elsewhere/@db.example", Some("elsewhere")),
             ("nonsense", None),
         ] {
             assert_eq!(host_of(url), host, "{url}");
