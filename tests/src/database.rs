@@ -57,10 +57,14 @@ impl DatabaseScene {
     /// # Errors
     /// When anything of it fails.
     pub fn open(environment: &str) -> anyhow::Result<Self> {
-        Self::open_with(environment, Setting::default(), &PostgresConfig::default())
+        let config = PostgresConfig {
+            auth: "scram-sha-256",
+            ..PostgresConfig::default()
+        };
+        Self::open_with(environment, Setting::default(), &config)
     }
 
-    /// The same with settings of its own. The server signs in with SCRAM unless it says otherwise.
+    /// The same with settings of its own. The server trusts everybody unless `config` says otherwise.
     ///
     /// # Errors
     /// When anything of it fails.

@@ -33,6 +33,12 @@ pub enum Transport {
 }
 
 impl Endpoint {
+    /// `host:port`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Reads an upstream's URL.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod adapter;
 pub mod catalog;
 pub mod endpoint;
 pub mod error;
+mod operator;
 pub mod refused;
 mod session;
 pub mod sign_in;

@@ -40,10 +40,10 @@ pub trait Opener: Send + Sync {
 }
 
 /// An upstream that sessions can be opened at.
-struct Registry {
-    upstream: Arc<Upstream>,
-    endpoint: Endpoint,
-    address: ServerAddress,
+pub(crate) struct Registry {
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) address: ServerAddress,
     memory: Memory,
 }
 
@@ -51,7 +51,7 @@ struct Registry {
 pub struct PostgresSurface {
     door: Door,
     opener: Arc<dyn Opener>,
-    vault: Arc<dyn Vault>,
+    pub(crate) vault: Arc<dyn Vault>,
     reader: Arc<Reader>,
     cancels: Arc<Cancels>,
     pending: Arc<PendingHolds>,
@@ -137,7 +137,7 @@ impl PostgresSurface {
         }))
     }
 
-    fn named(&self, name: &str) -> Option<Arc<Registry>> {
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Registry>> {
         let upstreams = self
             .upstreams
             .read()
@@ -222,8 +222,7 @@ impl PostgresSurface {
             link,
             goes_on: &goes_on,
         };
-        let endpoint = format!("{}:{}", registry.endpoint.host, registry.endpoint.port);
-        Database::identify(&mut ask, &endpoint)
+        Database::identify(&mut ask, &registry.endpoint.address())
             .await
             .map_err(|error| PostgresError::Broken(error.to_string()))
     }

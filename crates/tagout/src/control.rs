@@ -137,11 +137,19 @@ async fn fulfil(gateway: &Gateway, ask: Ask) -> anyhow::Result<Value> {
         Ask::Upstreams => json!(engine.upstreams()),
         Ask::Places { upstream } => {
             let errands = engine.operator_errands();
-            let places = gateway.adapter.places(&upstream, &errands).await;
+            let places = match gateway.is_database(&upstream) {
+                true => gateway.postgres.places(&upstream, &errands).await,
+                false => gateway.adapter.places(&upstream, &errands).await,
+            };
             let places = places
                 .ok_or_else(|| anyhow!("`{upstream}` is not in force, or could not be asked"))?;
             let labels = gateway.store.authority().await?.labels;
             json!(labelled(&upstream, &places, &labels))
+        }
+        Ask::Probe { upstream } if gateway.is_database(&upstream) => {
+            let errands = engine.operator_errands();
+            let probed = gateway.postgres.probe(&upstream, &errands).await;
+            json!(probed.map_err(anyhow::Error::msg)?)
         }
         Ask::Probe { upstream } => {
             let probed = gateway

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use tagout_core::ids::UpstreamName;
 use tagout_core::pipeline::Pipeline;
 use tagout_core::proposal::Upstream;
 use tagout_core::session::Sessions;
@@ -130,6 +131,13 @@ impl Gateway {
         for error in self.adapter.configure(others.collect()) {
             tracing::error!(%error, "an upstream is not served");
         }
+    }
+
+    /// Whether an upstream in force is a database.
+    pub(crate) fn is_database(&self, name: &UpstreamName) -> bool {
+        let upstreams = self.engine.upstreams();
+        let mut named = upstreams.iter().filter(|it| &it.name == name);
+        named.any(|it| strip_scheme(&it.url).is_some())
     }
 
     /// What agents' listeners serve.
