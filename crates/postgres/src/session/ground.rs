@@ -196,6 +196,8 @@ impl Session {
             let found = measured_targets(measured, &self.database);
             found.into_iter().for_each(|target| merge(&mut all, target));
         }
+        // The gravest first, as a person reads them.
+        all.sort_by_key(|target| std::cmp::Reverse(target.on.effect));
         all
     }
 

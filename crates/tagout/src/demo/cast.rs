@@ -5,6 +5,7 @@ use serde_json::Value;
 use standin_railway::{DeleteMode, seed};
 use tagout_stage::{Agent, Gateway, Person, Railway, Setting};
 
+use crate::demo::database::{PASSWORD, PASSWORD_VARIABLE};
 use crate::demo::narrator::Narrator;
 
 /// Rights of an agent that was asked to add and remove custom domains, like the incident's token.
@@ -36,8 +37,10 @@ impl Cast {
             "TAGOUT_DEMO_RAILWAY".to_owned(),
             seed::ACCOUNT_TOKEN.to_owned(),
         );
+        let password = (PASSWORD_VARIABLE.to_owned(), PASSWORD.to_owned());
         let setting = Setting {
-            environment: vec![credential],
+            environment: vec![credential, password],
+            postgres: true,
             ..Setting::default()
         };
         let program = std::env::current_exe().context("this program can't find itself")?;

@@ -1,11 +1,12 @@
 //! `tagout demo`: the nine-second incident and its relatives, played against a real gateway.
 //!
-//! Everything is real but the provider: this program starts itself as the gateway, a stand-in plays
-//! Railway as it was in April 2026, curl plays the agent, and a software passkey plays the person. The
+//! Everything is real but the provider: this program starts itself as the gateway, a PostgreSQL server is
+//! started for the demo alone, a stand-in plays Railway as it was in April 2026, curl plays the agent, and a software passkey plays the person. The
 //! demo has no way round the gateway; what it shows is what happened.
 
 mod acts;
 mod cast;
+mod database;
 mod narrator;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     for act in acts::ALL {
         act(&mut cast, &narrator)?;
     }
+    database::play(&mut cast, &narrator)?;
     let untouched = cast.production_is_whole(&before);
     let sound = cast.gateway.says(&["ledger", "verify"])?;
     narrator.ending(&cast, untouched, &sound);

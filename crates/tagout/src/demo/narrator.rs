@@ -29,7 +29,7 @@ impl Narrator {
         }
     }
 
-    fn event(&self, kind: &str, members: &Value, text: &str) {
+    pub(crate) fn event(&self, kind: &str, members: &Value, text: &str) {
         if self.json {
             let at_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
             let mut event = json!({"event": kind, "at_ms": at_ms});
