@@ -116,9 +116,11 @@ impl Setting {
     }
 }
 
+/// `SQL_ASCII` asks for no conversion at all: the same to us, who read nothing but UTF-8. `psql` asks for it in
+/// the locale `C`.
 fn is_utf8(value: &str) -> bool {
     let plain: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
-    ["utf8", "unicode"]
+    ["utf8", "unicode", "sqlascii"]
         .iter()
         .any(|name| plain.eq_ignore_ascii_case(name))
 }
@@ -209,6 +211,7 @@ mod tests {
             ("TIMEZONE", "UTC", Some("TimeZone=UTC")),
             ("client_encoding", "'utf-8'", None),
             ("client_encoding", "UNICODE", None),
+            ("client_encoding", "SQL_ASCII", None),
             ("statement_timeout", "0", Some("statement_timeout=5000")),
             ("statement_timeout", "2s", Some("statement_timeout=2000")),
             ("statement_timeout", "1h", Some("statement_timeout=5000")),
