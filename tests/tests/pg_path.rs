@@ -187,3 +187,36 @@ fn wait_until(there: impl Fn() -> bool) {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
+
+#[test]
+fn a_mode_that_is_tightened_holds_for_sessions_that_are_open() {
+    let mut scene = DatabaseScene::open("production").unwrap();
+    scene.direct(TABLE).unwrap();
+    scene.register("shop", "shop", "observe").unwrap();
+    let rights = rights(&["write", "destroy"], &["*:*"], &["production"]);
+    let agent = scene.agent(Some(&rights)).unwrap();
+    let marker = scene.gateway.folder().join("tightened");
+    let mut command = scene.program(&agent, "psql", "shop");
+    let wait = format!(
+        "\\! while [ ! -e '{}' ]; do sleep 0.05; done",
+        marker.display()
+    );
+    command.args(["-X", "-A", "-t", "-q"]);
+    for statement in ["SELECT 'open'", &wait, "DELETE FROM bookings"] {
+        command.args(["-c", statement]);
+    }
+    let running = std::thread::spawn(move || said(command));
+    wait_until(|| {
+        let sessions =
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle'";
+        scene.server.psql(sessions).unwrap().trim() != "0"
+    });
+    scene.register("shop", "shop", "guard").unwrap();
+    std::fs::write(&marker, "").unwrap();
+    let heard = running.join().unwrap().unwrap();
+    assert!(!heard.ok && heard.err.contains("by tagout"), "{heard:?}");
+    assert_eq!(
+        scene.direct("SELECT count(*) FROM bookings").unwrap(),
+        "500"
+    );
+}

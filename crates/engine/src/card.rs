@@ -180,7 +180,7 @@ fn headline(judged: &Judged, targets: &[Target]) -> Untrusted {
     let worst = targets
         .iter()
         .zip(&judged.places)
-        .max_by_key(|(target, _)| target.on.effect);
+        .max_by_key(|(target, _)| (target.on.effect, target.on.members));
     let Some((target, places)) = worst else {
         return Untrusted::new("nothing");
     };

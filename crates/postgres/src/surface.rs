@@ -55,8 +55,11 @@ pub struct PostgresSurface {
     reader: Arc<Reader>,
     cancels: Arc<Cancels>,
     pending: Arc<PendingHolds>,
-    upstreams: RwLock<HashMap<String, Arc<Registry>>>,
+    upstreams: Arc<RwLock<Registries>>,
 }
+
+/// Upstreams by the names that agents may give as the database.
+type Registries = HashMap<String, Arc<Registry>>;
 
 /// How long signing in at a server may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -80,7 +83,7 @@ impl PostgresSurface {
             reader,
             cancels: Arc::default(),
             pending: Arc::default(),
-            upstreams: RwLock::default(),
+            upstreams: Arc::default(),
         })
     }
 
@@ -237,7 +240,14 @@ impl PostgresSurface {
     ) -> Session {
         let door = self.opener.door();
         let (watched, watcher) = (caller.clone(), Arc::clone(&door));
-        let goes_on = Box::new(move || watcher.goes_on(&watched));
+        let (upstreams, mine) = (Arc::clone(&self.upstreams), Arc::clone(&registry.upstream));
+        // What a session was opened under must be what is in force: a mode that was tightened, or another
+        // server, holds for sessions that are open as well.
+        let goes_on = Box::new(move || {
+            let all = upstreams.read().unwrap_or_else(PoisonError::into_inner);
+            let current = all.get(mine.name.as_str());
+            current.is_some_and(|it| Arc::ptr_eq(&it.upstream, &mine)) && watcher.goes_on(&watched)
+        });
         let (asker, upstream) = (caller.clone(), registry.upstream.name.clone());
         let leave = Box::new(move || door.leave_to_sign_in(&asker, &upstream).ok());
         let settler = Settler {

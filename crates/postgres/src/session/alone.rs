@@ -31,7 +31,8 @@ const BRIEFLY: &str = "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement
 impl Session {
     pub(super) async fn alone(&mut self, asked: &Asked) -> Result<(), Halt> {
         let closures = self.close(asked).await?;
-        if asked.outside().is_some() || closures.iter().any(|it| it.outside.is_some()) {
+        let persists = asked.persists() || asked.outside().is_some();
+        if persists || closures.iter().any(|it| it.outside.is_some()) {
             return self.waiting(asked, Self::send_whole).await;
         }
         if asked.observes() {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use tagout_core::effect::Effect;
+
 use super::script::{Route, Script, Until};
-use crate::understand::statement::{Flow, Statement, Usage};
+use crate::understand::statement::{Act, Flow, Statement, Usage};
 use crate::unit::Step;
 use crate::wire::Frame;
 
@@ -56,6 +58,14 @@ impl Asked {
         self.statements.iter().all(|statement| {
             let mut relations = statement.mentions.relations.iter();
             is_about_rows(statement) && relations.all(|it| rows(it.usage))
+        })
+    }
+
+    /// Whether it sets a sequence, which no rollback takes back although it runs in any transaction.
+    pub(crate) fn persists(&self) -> bool {
+        self.statements.iter().any(|statement| {
+            let sets = |act: &Act| act.object.kind == "sequence" && act.effect == Effect::Write;
+            is_about_rows(statement) && statement.acts.iter().any(sets)
         })
     }
 

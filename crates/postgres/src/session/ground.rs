@@ -20,7 +20,7 @@ use crate::catalog::impact::add_impact;
 use crate::catalog::measure::Measured;
 use crate::catalog::targets::{measured_targets, targets};
 use crate::error::PostgresError;
-use crate::understand::statement::{Act, Flow, Statement, Usage};
+use crate::understand::statement::{Act, Call, Flow, Statement, Usage};
 use crate::unit::{Names, Step, Unit};
 use crate::wire::write;
 
@@ -60,6 +60,17 @@ impl Seen<'_> {
             }
         };
         (statement, closure)
+    }
+}
+
+/// What a cursor is held open for runs when the transaction commits, after everything was measured. So it must
+/// be known to only read.
+fn outlives_measuring(statement: &Statement, closure: &Closure) -> Result<(), Halt> {
+    match statement.flow {
+        Flow::DeclareCursor { hold: true, .. } if !closure.reads_only => Err(Halt::denied(
+            "a cursor WITH HOLD runs its query at the commit, where nothing can be measured any more, and this query runs code; leave out WITH HOLD. It was not executed.",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -147,7 +158,9 @@ impl Session {
         self.here = Some(self.catalog.here(&mut ask, &self.names).await?);
         let mut closures = Vec::with_capacity(asked.statements.len());
         for statement in &asked.statements {
-            closures.push(self.catalog.close(&mut ask, statement, &self.names).await?);
+            let closure = self.catalog.close(&mut ask, statement, &self.names).await?;
+            outlives_measuring(statement, &closure)?;
+            closures.push(closure);
         }
         Ok(closures)
     }
@@ -197,7 +210,7 @@ impl Session {
             found.into_iter().for_each(|target| merge(&mut all, target));
         }
         // The gravest first, as a person reads them.
-        all.sort_by_key(|target| std::cmp::Reverse(target.on.effect));
+        all.sort_by_key(|target| std::cmp::Reverse((target.on.effect, target.on.members)));
         all
     }
 
@@ -291,5 +304,7 @@ fn is_plain(statement: &Statement) -> bool {
         statement.flow,
         Flow::Set { .. } | Flow::ResetAll | Flow::Discard(_)
     );
-    (observes(statement) && !session) || plain_change
+    let sets = |call: &Call| call.name.name == "set_config";
+    let session = session || statement.mentions.calls.iter().any(sets);
+    !session && (observes(statement) || plain_change)
 }

@@ -221,6 +221,14 @@ impl Session {
         Ok(())
     }
 
+    fn may_go_on(&self) -> Result<(), PostgresError> {
+        if (self.adapter.goes_on)() {
+            Ok(())
+        } else {
+            Err(PostgresError::Stopped)
+        }
+    }
+
     /// Sends a script and takes its answers.
     async fn exchange(&mut self, script: Script) -> Result<Answers, PostgresError> {
         let mut link = self.adapter.link.lock().await;
@@ -297,7 +305,7 @@ impl Session {
             PostgresError::ClientGone => return,
             PostgresError::Stopped => (
                 "TG004",
-                "FROZEN by tagout: a person has stopped everything, or this connection. What was not committed is undone.".to_owned(),
+                "FROZEN by tagout: a person has stopped everything or this connection, or changed this database's settings. What was not committed is undone.".to_owned(),
             ),
             PostgresError::ServerGone => ("08006", format!("tagout: {error}")),
             error => ("08P01", format!("tagout: {error}")),

@@ -121,13 +121,21 @@ impl Session {
         if answers.status != Status::Idle {
             self.roll_back().await?;
         }
-        match answers.error {
+        let given = answers.error.is_some();
+        match answers.error.or(answers.own_error) {
             None => Ok(Ran::Done),
             Some(error) if error.sqlstate == READ_ONLY && !answers.delivered => {
                 self.back_to(mark).await;
                 Ok(Ran::Disguised)
             }
-            Some(_) => Err(Halt::Failed),
+            Some(_) if given => Err(Halt::Failed),
+            // What a cursor is held open for runs only when we commit.
+            Some(error) => {
+                self.back_to(mark).await;
+                let mut link = self.adapter.link.lock().await;
+                link.client.out.extend_from_slice(&error.frame);
+                Err(Halt::Failed)
+            }
         }
     }
 }

@@ -49,6 +49,7 @@ impl Session {
         if messages.is_empty() {
             return Ok(());
         }
+        self.may_go_on()?;
         let said = self.messages(&messages).await;
         if !self.tell(said).await? {
             self.skipping = true;

@@ -17,6 +17,7 @@ use crate::wire::{Frame, write};
 
 impl Session {
     pub(super) async fn simple(&mut self, frame: &Frame) -> Result<(), PostgresError> {
+        self.may_go_on()?;
         // A simple query ends a series that was not ended.
         self.skipping = false;
         self.series.clear();

@@ -55,6 +55,7 @@ impl Session {
         match self.prospect(asked, closures, asked.steps.clone()).await? {
             Prospect::Trial(_) => Ok(false),
             Prospect::Refused => Err(self.refusal_of(asked, closures).await?),
+            Prospect::Held(_) if asked.persists() => Err(self.refusal_of(asked, closures).await?),
             Prospect::Held(_) => {
                 self.refuse_if_pending(asked).await?;
                 Ok(true)
