@@ -215,7 +215,7 @@ impl Postgres {
             let mut child = self.spawn()?;
             while child.try_wait()?.is_none() && Instant::now() < until {
                 if self.answers() {
-                    self.watch = Some(watch(child.id())?);
+                    self.watch = Some(watch(child.id(), self.folder.path())?);
                     self.server = Some(child);
                     return Ok(());
                 }
@@ -312,10 +312,16 @@ impl Drop for Postgres {
     }
 }
 
-/// Ends the server when this process has gone, whether or not anything was dropped: then its end of the
-/// pipe is closed.
-fn watch(server: u32) -> anyhow::Result<Child> {
-    let script = format!("cat >/dev/null; kill -QUIT {server}");
+/// Ends the server and removes its folder when this process has gone, whether or not anything was dropped:
+/// then its end of the pipe is closed.
+fn watch(server: u32, folder: &Path) -> anyhow::Result<Child> {
+    // Where nobody collects dead processes, one that has ended still seems to be there: not for ever, then.
+    let script = format!(
+        "cat >/dev/null; kill -QUIT {server}
+         for try in $(seq 50); do kill -0 {server} 2>/dev/null || break; sleep 0.1; done
+         rm -rf '{}'",
+        folder.display()
+    );
     let mut watch = Command::new("sh");
     watch
         .args(["-c", &script])
