@@ -17,12 +17,12 @@ pub struct Closure {
     pub relations: BTreeMap<u32, Reached>,
     /// Foreign keys through which rows of other tables go or change as well.
     pub cascades: BTreeSet<Cascade>,
+    /// Relations that go because they depend on what is dropped, with the reason.
+    pub dependants: BTreeMap<u32, String>,
     /// What the names in the text mean; `None` for what is not there.
     pub names: BTreeMap<Name, Option<u32>>,
     /// Databases that the statement names, with their OIDs.
     pub databases: BTreeMap<String, Option<u32>>,
-    /// Functions whose calls are explained: whatever the text alone made of them, the effects here say more.
-    pub explained: BTreeSet<Name>,
     /// The schema in which new objects without a schema are made.
     pub creates_in: Option<String>,
     /// Everything that it reaches was looked into and only observes.
@@ -124,8 +124,7 @@ impl RelationKind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Table | Self::Partitioned | Self::Foreign => "table",
-            Self::View => "view",
-            Self::MaterializedView => "materialized_view",
+            Self::View | Self::MaterializedView => "view",
             Self::Sequence => "sequence",
             Self::Index => "index",
             Self::Other => "relation",
@@ -174,6 +173,25 @@ impl Closure {
         let changes = |usage: &Usage| !matches!(usage, Usage::Select);
         let relations = self.relations.values();
         relations.filter(move |it| it.kind.has_rows() && it.usages.iter().any(changes))
+    }
+
+    /// What goes with what is dropped, as effects: known when all relations are.
+    pub(super) fn add_dependants(&mut self) {
+        let dependants = std::mem::take(&mut self.dependants);
+        for (oid, why) in &dependants {
+            if let Some(reached) = self.relations.get(oid) {
+                let added = Added {
+                    effect: Effect::Destroy,
+                    resource: reached.resource(),
+                    why: why.clone(),
+                    reversibility: Reversibility::Unknown,
+                    transactional: true,
+                    elsewhere: false,
+                };
+                self.add(added);
+            }
+        }
+        self.dependants = dependants;
     }
 
     /// What cascades do, as effects: known when all tables are.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tagout_core::effect::{Effect, Reversibility};
+use tagout_core::resource::Resource;
 
 use super::ask::{Ask, AskError};
 use super::closure::{Added, Closure, shown};
@@ -81,6 +82,7 @@ impl<'a> Walk<'a> {
             self.reach_casts(ask).await?;
             if self.next.is_empty() {
                 self.closure.add_cascades();
+                self.closure.add_dependants();
                 return Ok(self.closure);
             }
             if self.seen.len() > MOST_OBJECTS {
@@ -298,20 +300,56 @@ impl<'a> Walk<'a> {
         let Some(source) = &function.source else {
             return Ok(());
         };
+        let via = format!("the function {}", shown(&function.schema, &function.name));
+        self.follow_text(ask, source, &via).await
+    }
+
+    async fn follow_text(
+        &mut self,
+        ask: &mut dyn Ask,
+        source: &str,
+        via: &str,
+    ) -> Result<(), AskError> {
         let said = words(source);
         let said: Vec<&str> = said.iter().map(String::as_str).collect();
-        let via = format!("the function {}", shown(&function.schema, &function.name));
         for word in code::words(ask, &said).await? {
             match word {
-                code::Word::Function { oid } => self.reach(Node::Function(oid), &via),
+                code::Word::Function { oid } => self.reach(Node::Function(oid), via),
                 code::Word::Relation { oid } => {
                     for usage in CHANGES {
-                        self.reach(Node::Relation(oid, usage), &via);
+                        self.reach(Node::Relation(oid, usage), via);
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// A block of code that the statement brings itself, text and all.
+    pub(super) async fn follow_block(
+        &mut self,
+        ask: &mut dyn Ask,
+        sql: &str,
+    ) -> Result<(), AskError> {
+        self.learn_ways(ask).await?;
+        let ways = self.ways.clone().unwrap_or_default();
+        self.closure.open = true;
+        self.closure.reads_only = false;
+        if let Judgement::Outside(why) = super::function::judge_block(sql, self.here, &ways) {
+            self.closure.add(Added {
+                effect: Effect::Opaque,
+                resource: Resource::all("block"),
+                why: why.clone(),
+                reversibility: Reversibility::Irreversible,
+                transactional: false,
+                elsewhere: false,
+            });
+            self.closure.leaves(format!("the block of code: {why}"));
+        }
+        if ways.out.is_empty() {
+            return Ok(());
+        }
+        self.follow_text(ask, sql, "the block of code").await
     }
 
     fn try_function(&mut self, function: &Function, via: &str) {

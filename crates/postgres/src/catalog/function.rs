@@ -55,12 +55,22 @@ const PERSISTENT: &[&str] = &[
     "pg_wal_replay_resume",
 ];
 
-/// The words of a body, in lower case, each once.
+fn parts(source: &str) -> impl Iterator<Item = &str> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let parts = source.split(move |c| !is_part(c));
+    parts.filter(|word| !word.is_empty())
+}
+
+/// The words of a text, in lower case and in order.
+fn in_order(source: &str) -> Vec<String> {
+    parts(source).map(str::to_lowercase).collect()
+}
+
+/// The words of a body, as written and in lower case, each once; names in quotation marks as well.
 pub(super) fn words(source: &str) -> Vec<String> {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let mut words: Vec<String> = source
-        .split(|c| !is_part(c))
-        .filter(|word| !word.is_empty())
+    let quoted = source.split('"').skip(1);
+    let mut words: Vec<String> = parts(source)
+        .chain(quoted)
         .flat_map(|word| [word.to_owned(), word.to_lowercase()])
         .collect();
     words.sort();
@@ -144,41 +154,78 @@ impl Function {
     }
 
     fn judge_text(&self, here: &Here, ways: &Ways) -> Judgement {
-        let words = words(self.source.as_deref().unwrap_or_default());
-        let says = |word: &str| words.iter().any(|each| each == word);
-        if let Some(name) = PERSISTENT.iter().find(|name| says(name)) {
-            return Judgement::Outside(format!("its body mentions `{name}`"));
-        }
-        if says("copy") {
-            return Judgement::Outside("its body mentions COPY, to programs or files".to_owned());
-        }
-        if let Some(name) = ways.out.iter().find(|name| says(name)) {
-            let name = tagout_core::untrusted::Untrusted::from(name.as_str());
-            return Judgement::Outside(format!(
-                "its body mentions `{name}`, which reaches out of the transaction"
-            ));
-        }
-        if says("execute") {
-            return self.judge_dynamic(here, ways);
-        }
-        Judgement::Try
+        let source = self.source.as_deref().unwrap_or_default();
+        judge_text(source, here.powerful || self.is_a_supers(), ways)
     }
 
-    /// It puts SQL together while it runs: what it can reach is whatever its rights reach.
     fn judge_dynamic(&self, here: &Here, ways: &Ways) -> Judgement {
-        if here.powerful || (self.definer && self.owner_is_super) {
-            return Judgement::Outside(
-                "it puts SQL together while it runs, with rights to run programs".to_owned(),
-            );
-        }
-        if !ways.out.is_empty() {
-            return Judgement::Outside(
-                "it puts SQL together while it runs, in a database with ways to other servers"
-                    .to_owned(),
-            );
-        }
-        Judgement::Try
+        judge_dynamic(here.powerful || self.is_a_supers(), ways)
     }
+
+    /// Whether it runs with the rights of somebody who may do anything.
+    const fn is_a_supers(&self) -> bool {
+        self.definer && self.owner_is_super
+    }
+}
+
+/// What a block of code (`DO`) means, from the statement's whole text. Escapes could hide any word of it.
+pub(super) fn judge_block(sql: &str, here: &Here, ways: &Ways) -> Judgement {
+    let said = in_order(sql);
+    let comments = sql.contains("/*") || sql.contains("--");
+    if comments && said.iter().any(|word| word == "language") {
+        return Judgement::Outside("its language is not plain to see".to_owned());
+    }
+    let languages = said
+        .windows(2)
+        .filter(|pair| pair.first() == Some(&"language".to_owned()));
+    if languages
+        .filter_map(|pair| pair.get(1))
+        .any(|language| language != "plpgsql")
+    {
+        return Judgement::Outside("it may be in a language that may do anything".to_owned());
+    }
+    match judge_text(sql, here.powerful, ways) {
+        Judgement::Try if sql.contains('\\') => judge_dynamic(here.powerful, ways),
+        judgement => judgement,
+    }
+}
+
+fn judge_text(source: &str, powerful: bool, ways: &Ways) -> Judgement {
+    let words = words(source);
+    let says = |word: &str| words.iter().any(|each| each == word);
+    if let Some(name) = PERSISTENT.iter().find(|name| says(name)) {
+        return Judgement::Outside(format!("its body mentions `{name}`"));
+    }
+    if says("copy") {
+        return Judgement::Outside("its body mentions COPY, to programs or files".to_owned());
+    }
+    if let Some(name) = ways.out.iter().find(|name| says(name)) {
+        let name = tagout_core::untrusted::Untrusted::from(name.as_str());
+        return Judgement::Outside(format!(
+            "its body mentions `{name}`, which reaches out of the transaction"
+        ));
+    }
+    // In such a name any word could hide.
+    if says("execute") || source.to_lowercase().contains("u&\"") {
+        return judge_dynamic(powerful, ways);
+    }
+    Judgement::Try
+}
+
+/// It puts SQL together while it runs: what it can reach is whatever its rights reach.
+fn judge_dynamic(powerful: bool, ways: &Ways) -> Judgement {
+    if powerful {
+        return Judgement::Outside(
+            "it puts SQL together while it runs, with rights to run programs".to_owned(),
+        );
+    }
+    if !ways.out.is_empty() {
+        return Judgement::Outside(
+            "it puts SQL together while it runs, in a database with ways to other servers"
+                .to_owned(),
+        );
+    }
+    Judgement::Try
 }
 
 #[cfg(test)]
@@ -206,6 +253,44 @@ mod tests {
             trees: String::new(),
             parts: Vec::new(),
             returns: 23,
+        }
+    }
+
+    #[test]
+    fn blocks_are_judged_by_their_text() {
+        let here = |powerful| Here {
+            role: "agent".to_owned(),
+            schemas: Vec::new(),
+            temporary: None,
+            creates_in: None,
+            powerful,
+        };
+        for (sql, powerful, outside) in [
+            ("DO $$BEGIN DELETE FROM t; END$$", true, false),
+            (
+                "DO $$BEGIN EXECUTE 'x'; END$$ LANGUAGE plpgsql",
+                false,
+                false,
+            ),
+            ("DO $a$BEGIN EXECUTE 'x'; END$a$", true, true),
+            ("DO $copy$BEGIN PERFORM 1; END$copy$", true, true),
+            ("DO E'BEGIN \\x45XECUTE 1; END'", true, true),
+            ("DO LANGUAGE plpython3u $$x$$", false, true),
+            ("DO LANGUAGE /* plpgsql */ \"plperlu\" $$x$$", false, true),
+            ("DO $$x$$ LANGUAGE /* c */ plpython3u", false, true),
+            ("DO $$BEGIN PERFORM U&\"\\0064blink\"(); END$$", true, true),
+            (
+                "DO $$BEGIN PERFORM pg_terminate_backend(1); END$$",
+                false,
+                true,
+            ),
+        ] {
+            let judged = judge_block(sql, &here(powerful), &Ways::default());
+            assert_eq!(
+                matches!(judged, Judgement::Outside(_)),
+                outside,
+                "{sql}: {judged:?}"
+            );
         }
     }
 

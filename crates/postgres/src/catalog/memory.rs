@@ -37,6 +37,9 @@ pub(super) struct Key {
     relations: Vec<Relation>,
     calls: Vec<Call>,
     names: Vec<Name>,
+    attributes: Vec<String>,
+    /// What code a statement brings itself is part of what it reaches.
+    block: Option<String>,
     acts: Vec<(Effect, Object, bool)>,
 }
 
@@ -56,6 +59,8 @@ impl Key {
             relations: mentions.relations.clone(),
             calls: mentions.calls.clone(),
             names: operators.chain(&mentions.types).cloned().collect(),
+            attributes: mentions.attributes.clone(),
+            block: (statement.verb == "DO").then(|| statement.sql.clone()),
             acts: acts
                 .map(|act| (act.effect, act.object.clone(), act.cascade))
                 .collect(),

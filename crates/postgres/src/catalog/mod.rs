@@ -19,12 +19,13 @@ use std::time::{Duration, Instant};
 
 use tagout_core::effect::Effect;
 
-use crate::understand::statement::{Call, Name, Statement, Usage};
+use crate::understand::statement::{Act, Call, Name, Object, Statement, Usage};
 
 pub mod ask;
 pub mod closure;
 mod code;
 pub mod database;
+mod dependants;
 mod extension;
 mod follow;
 mod function;
@@ -47,7 +48,7 @@ use follow::{Node, Walk};
 use here::Here;
 use memory::{Key, Memory};
 use names::{Meanings, Names};
-use vetting::Vetting;
+use vetting::{Standing, Vetting};
 
 /// How long an answer is good for.
 pub const WINDOW: Duration = Duration::from_millis(500);
@@ -155,6 +156,12 @@ impl Catalog {
         let mut walk = Walk::new(here, self.vetting.as_ref());
         walk.truncates_on = cascades(statement, "TRUNCATE");
         walk.begin(statement, &names, &meanings);
+        if statement.verb == "DO" {
+            walk.follow_block(ask, &statement.sql).await?;
+        }
+        for object in dropped_with_dependants(statement) {
+            walk.reach_dependants(ask, object).await?;
+        }
         if fires_event_triggers(statement) {
             walk.closure.reads_only = false;
             for (name, function) in code::event_triggers(ask).await? {
@@ -204,6 +211,9 @@ impl Walk<'_> {
         for (name, functions) in names.functions.iter().zip(&meanings.functions) {
             self.begin_call(name, functions);
         }
+        for function in &meanings.attributes {
+            self.reach(Node::Function(*function), "the statement");
+        }
         for function in &meanings.operators {
             self.reach(Node::Function(*function), "an operator");
         }
@@ -211,15 +221,18 @@ impl Walk<'_> {
             self.reach_type(*each);
         }
         self.closure.reads_only &= statement.only_observes();
+        // What the text itself can't see into may do anything to any table.
+        let unseen = |act: &Act| matches!(act.effect, Effect::Opaque | Effect::Unknown);
+        self.closure.open |= statement.acts.iter().any(unseen);
     }
 
-    /// A call that can only mean the server's own function is understood by its name. One that could mean
-    /// another is followed to all that it could mean.
+    /// A call that can only mean the server's own function is understood by its name, unless nobody has vetted
+    /// it. One that could mean another is followed to all that it could mean.
     fn begin_call(&mut self, name: &Name, functions: &std::collections::BTreeSet<u32>) {
-        if functions.iter().all(|oid| *oid < relation::FIRST_OF_USERS) && !functions.is_empty() {
+        let servers = functions.iter().all(|oid| *oid < relation::FIRST_OF_USERS);
+        if servers && self.vetting.standing(&name.name) != Standing::Unvetted {
             return;
         }
-        self.closure.explained.insert(name.clone());
         for function in functions {
             self.reach(Node::Function(*function), "the statement");
         }
@@ -245,7 +258,16 @@ fn names_of(statement: &Statement) -> Names<'_> {
         functions: calls().collect(),
         operators: mentions.operators.iter().collect(),
         types: mentions.types.iter().chain(calls()).collect(),
+        attributes: &mentions.attributes,
     }
+}
+
+/// What a statement drops together with what depends on it.
+fn dropped_with_dependants(statement: &Statement) -> impl Iterator<Item = &Object> {
+    let dropping = |act: &&Act| act.cascade && act.effect == Effect::Destroy;
+    let acts = statement.acts.iter().filter(dropping);
+    acts.map(|act| &act.object)
+        .filter(|_| !statement.verb.starts_with("TRUNCATE"))
 }
 
 /// Databases that a statement names.

@@ -21,6 +21,8 @@ pub(super) struct Meanings {
     pub(super) operators: BTreeSet<u32>,
     /// Types outside `pg_catalog`.
     pub(super) types: BTreeSet<u32>,
+    /// Functions outside `pg_catalog` that are written like columns.
+    pub(super) attributes: BTreeSet<u32>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -30,6 +32,7 @@ enum Found {
     Function { at: usize, oid: u32 },
     Operator { oid: u32 },
     Type { oid: u32 },
+    Attribute { oid: u32 },
 }
 
 /// Which names to look up.
@@ -39,6 +42,8 @@ pub(super) struct Names<'a> {
     pub(super) functions: Vec<&'a Name>,
     pub(super) operators: Vec<&'a Name>,
     pub(super) types: Vec<&'a Name>,
+    /// Names that may be functions of one argument, written like columns.
+    pub(super) attributes: &'a [String],
 }
 
 impl Names<'_> {
@@ -68,6 +73,7 @@ impl Names<'_> {
             functions(&self.functions, here),
             operators(&self.operators, here),
             types(&self.types, here),
+            attributes(self.attributes, here),
         ];
         let asked: Vec<String> = parts.into_iter().flatten().collect();
         (!asked.is_empty()).then(|| asked.join(" UNION ALL "))
@@ -92,6 +98,9 @@ impl Meanings {
             }
             Found::Type { oid } => {
                 self.types.insert(oid);
+            }
+            Found::Attribute { oid } => {
+                self.attributes.insert(oid);
             }
         }
     }
@@ -152,6 +161,24 @@ fn functions(names: &[&Name], here: &Here) -> Option<String> {
          JOIN pg_catalog.pg_namespace n ON n.oid {EQ} p.pronamespace \
          WHERE CASE WHEN w.schema IS NULL THEN n.nspname::pg_catalog.text {EQ} ANY ({path}) \
          ELSE n.nspname {EQ} w.schema::pg_catalog.name END"
+    ))
+}
+
+/// Functions of one argument that `x.name` could call: neither defaults nor variadic ones are taken for it.
+fn attributes(names: &[String], here: &Here) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
+    let path = texts(here.without_temporary());
+    let names: Vec<String> = names.iter().map(|name| cut(name)).collect();
+    let names = texts(names.iter().map(String::as_str));
+    Some(format!(
+        "SELECT pg_catalog.json_build_object('is', 'attribute', 'oid', \
+         p.oid::pg_catalog.int8)::pg_catalog.text FROM pg_catalog.pg_proc p \
+         JOIN pg_catalog.pg_namespace n ON n.oid {EQ} p.pronamespace \
+         WHERE p.proname {EQ} ANY ({names}::pg_catalog.name[]) \
+         AND p.pronargs {EQ} '1'::pg_catalog.int2 AND n.nspname {NE} 'pg_catalog'::pg_catalog.name \
+         AND n.nspname::pg_catalog.text {EQ} ANY ({path})"
     ))
 }
 

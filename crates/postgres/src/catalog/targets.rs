@@ -15,12 +15,10 @@ use crate::understand::statement::{Act, Name, Object, Statement};
 /// The label of a count that the server estimated.
 pub const ESTIMATED_ROWS: &str = "rows, estimated";
 
-/// What a statement would reach: its own acts, resolved, and what the catalog adds. An act that was only
-/// put down because a function was unknown by its name is left out where the catalog knows the function.
+/// What a statement would reach: its own acts, resolved, and what the catalog adds.
 #[must_use]
 pub fn targets(statement: &Statement, closure: &Closure, database: &Database) -> Vec<Target> {
-    let unexplained = |act: &&Act| !is_explained(act, closure);
-    let acts = statement.acts.iter().filter(unexplained);
+    let acts = statement.acts.iter();
     let mut targets: Vec<Target> = acts.map(|act| of_act(act, closure, database)).collect();
     targets.extend(
         closure
@@ -34,12 +32,6 @@ pub fn targets(statement: &Statement, closure: &Closure, database: &Database) ->
         targets.push(found(read, vec![database.place()], database));
     }
     targets
-}
-
-fn is_explained(act: &Act, closure: &Closure) -> bool {
-    let called = act.object.kind == "function" && act.effect == Effect::Opaque;
-    let name = act.object.name.as_ref().filter(|_| called);
-    name.is_some_and(|name| closure.explained.contains(name))
 }
 
 fn of_act(act: &Act, closure: &Closure, database: &Database) -> Target {

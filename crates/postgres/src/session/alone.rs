@@ -35,7 +35,8 @@ impl Session {
         if persists || closures.iter().any(|it| it.outside.is_some()) {
             return self.waiting(asked, Self::send_whole).await;
         }
-        if asked.observes() {
+        // A read-only transaction keeps functions from rows, not from large objects (before version 16).
+        if asked.observes() && closures.iter().all(|it| !it.open) {
             let leave = self.may_read(asked, &closures).await?;
             if matches!(self.read_alone(leave, asked).await?, Ran::Done) {
                 self.ran(asked, &closures);

@@ -10,3 +10,4 @@ mod measuring;
 mod ordinary;
 mod resolving;
 mod scene;
+mod written;

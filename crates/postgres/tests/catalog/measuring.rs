@@ -7,7 +7,7 @@ use tagout_postgres::catalog::ask::Ask as _;
 use tagout_postgres::catalog::measure::{Fate, Measure, Measured};
 use tagout_postgres::understand::statement::{Statement, Usage};
 
-use crate::scene::{Scene, calling, change, select, statement};
+use crate::scene::{Scene, calling, change, read, select, statement};
 
 const SCHEMA: &str = "
     CREATE TABLE cust (id int PRIMARY KEY); CREATE TABLE ord (id int PRIMARY KEY, c int REFERENCES cust ON DELETE CASCADE);
@@ -113,6 +113,33 @@ async fn a_whole_transaction_is_one() {
     .await;
     assert_eq!(counts(&measured), ["logs +2 ~0 -52", "note +0 ~2 -0"]);
     assert_eq!(measured.exclusive, [], "TRUNCATE says so itself");
+}
+
+#[tokio::test]
+async fn blocks_of_code_are_measured() {
+    let mut scene = Scene::new(SCHEMA).await;
+    for (sql, expected, fates) in [
+        (
+            "DO $$ BEGIN DELETE FROM logs; END $$",
+            vec!["logs +0 ~0 -50"],
+            vec![],
+        ),
+        (
+            "DO $$ BEGIN TRUNCATE logs; END $$",
+            vec![],
+            vec![Fate::Rewritten],
+        ),
+        (
+            "DO E'BEGIN DEL\\x45TE FROM logs; END'",
+            vec!["logs +0 ~0 -50"],
+            vec![],
+        ),
+    ] {
+        let measured = measure(&mut scene, &[(&read(sql), sql)]).await;
+        assert_eq!(counts(&measured), expected, "{sql}");
+        let found: Vec<Fate> = measured.exclusive.iter().map(|it| it.fate).collect();
+        assert_eq!(found, fates, "{sql}");
+    }
 }
 
 #[tokio::test]

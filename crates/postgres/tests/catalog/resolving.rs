@@ -7,7 +7,7 @@ use tagout_postgres::catalog::database::Database;
 use tagout_postgres::catalog::impact::add_impact;
 use tagout_postgres::catalog::measure::{Counts, Exclusive, Fate, Measured, MeasuredTable};
 use tagout_postgres::catalog::targets::{ESTIMATED_ROWS, measured_targets, targets};
-use tagout_postgres::understand::statement::{Act, Object, Statement, Usage};
+use tagout_postgres::understand::statement::{Object, Statement, Usage};
 
 use crate::scene::{Scene, calling, change, name, select, server, statement};
 
@@ -103,16 +103,8 @@ async fn names_become_resources() {
         ["write table:other.fresh"]
     );
 
-    // What the text alone calls opaque, the catalog explains.
-    let mut call = calling(select(&[]), &["public.digest"]);
-    call.acts.push(Act {
-        object: Object {
-            kind: "function",
-            name: Some(name("public.digest")),
-        },
-        effect: Effect::Opaque,
-        ..call.acts[0].clone()
-    });
+    // Whose code computes only, is known, in whatever schema.
+    let call = calling(select(&[]), &["public.digest"]);
     assert_eq!(lines(&resolve(&mut scene, &call).await), ["read row:*"]);
 
     let foreign = resolve(&mut scene, &change(Usage::Delete, "public.ft")).await;

@@ -15,6 +15,7 @@ use tagout_postgres::catalog::{Catalog, SessionNames};
 use tagout_postgres::understand::statement::{
     Act, Call, Flow, Mentions, Name, Object, Relation, Statement, Usage,
 };
+use tagout_postgres::understand::{Limits, Reader};
 use tagout_stage::{Postgres, PostgresConfig};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -76,6 +77,7 @@ impl Vetting for Harmless {
     fn standing(&self, name: &str) -> Standing {
         match name {
             "nextval" => Standing::Changes,
+            "pg_sleep" => Standing::Unvetted,
             "pg_terminate_backend" => Standing::Persists("it ends others' sessions"),
             _ => Standing::Observes,
         }
@@ -149,6 +151,15 @@ pub(crate) fn name(text: &str) -> Name {
             name: text.to_owned(),
         },
     }
+}
+
+/// A statement as understanding reads it.
+pub(crate) fn read(sql: &str) -> Statement {
+    static READER: OnceLock<Reader> = OnceLock::new();
+    let reader = READER.get_or_init(|| Reader::start(Limits::default()).unwrap());
+    let statements = reader.read_blocking(sql.as_bytes()).unwrap();
+    assert_eq!(statements.len(), 1, "{sql}");
+    statements[0].clone()
 }
 
 /// A statement that mentions nothing yet.
