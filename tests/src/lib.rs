@@ -6,6 +6,7 @@ pub mod documents;
 mod evidence;
 mod scene;
 mod secrets;
+pub mod spoken;
 
 use std::path::PathBuf;
 

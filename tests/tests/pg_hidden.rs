@@ -351,6 +351,7 @@ fn what_is_ordinary_holds_nobody_up() {
             "1",
         ),
         ("EXPLAIN (COSTS OFF) SELECT 1", "Result"),
+        ("PREPARE w AS UPDATE posts SET title = $1 WHERE id = 1", ""),
         ("SHOW server_version_num", "15"),
         ("SET application_name = 'x'; SHOW application_name", "x"),
     ] {
@@ -360,4 +361,40 @@ fn what_is_ordinary_holds_nobody_up() {
             "{statement}: {heard:?}"
         );
     }
+}
+
+#[test]
+fn a_grant_for_staging_ends_no_session_of_production() {
+    let mut scene = DatabaseScene::open("staging").unwrap();
+    let rights = tagout_tests::rights(&["write", "destroy", "disrupt"], &["*:*"], &["staging"]);
+    let agent = scene.agent(Some(&rights)).unwrap();
+    let mut production = scene.server.program("psql");
+    production
+        .args([
+            "-X",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &scene.server.port.to_string(),
+        ])
+        .args([
+            "-U",
+            APP_ROLE,
+            "-d",
+            "postgres",
+            "-c",
+            "SELECT pg_sleep(20)",
+        ])
+        .env("PGPASSWORD", APP_PASSWORD);
+    let mut production = production.spawn().unwrap();
+    let alive = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'postgres' AND query LIKE 'SELECT pg_sleep%'";
+    while scene.server.psql(alive).unwrap().trim() != "1" {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres'";
+    let heard = scene.psql(&agent, &[end]).unwrap();
+    assert!(heard.err.contains("by tagout"), "{heard:?}");
+    assert_eq!(scene.server.psql(alive).unwrap().trim(), "1");
+    production.kill().unwrap();
+    production.wait().unwrap();
 }

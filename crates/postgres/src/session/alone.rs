@@ -42,6 +42,8 @@ impl Session {
                 self.ran(asked, &closures);
                 return Ok(());
             }
+            let again = self.without_parses(asked);
+            return self.waiting(&again, Self::try_whole).await;
         }
         self.waiting(asked, Self::try_whole).await
     }

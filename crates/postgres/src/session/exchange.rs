@@ -13,7 +13,7 @@ use super::script::{Expected, Route, Script, Until};
 use crate::error::PostgresError;
 use crate::unit::Copied;
 use crate::wire::server::{ServerMessage, Status};
-use crate::wire::{Arrived, Frame, Header};
+use crate::wire::{Arrived, Frame, Header, write};
 
 /// How often it is asked whether all this may go on.
 const LOOK_UP: Duration = Duration::from_millis(150);
@@ -52,7 +52,7 @@ pub(crate) struct Answers {
     pub(crate) tags: Vec<String>,
     /// Command tags of what the gateway asked itself.
     pub(crate) own_tags: Vec<String>,
-    /// How many of the agent's statements were prepared.
+    /// How many of the agent's statements and portals were prepared or closed.
     pub(crate) parsed: usize,
     /// Whether rows, or data of a COPY, went to the agent.
     pub(crate) delivered: bool,
@@ -302,7 +302,7 @@ impl<'a> Exchange<'a> {
         if over {
             self.expected.pop_front();
         }
-        if tag == b'1' && front.route != Route::Own {
+        if matches!(tag, b'1' | b'3') && front.route != Route::Own {
             self.answers.parsed += 1;
         }
     }
@@ -390,9 +390,18 @@ impl<'a> Exchange<'a> {
     async fn copy_in(&mut self) -> Result<(), PostgresError> {
         self.write_client().await?;
         let mut data = Data::default();
+        let series = self.expected.front().map(|front| front.until) == Some(Until::Executed);
         let ended = self.copy(&mut data).await;
         self.answers.copied = Some(data.into_copied());
-        ended
+        ended?;
+        if series {
+            // The server passed over the Sync that we sent before the data.
+            let mut sync = BytesMut::new();
+            write::sync(&mut sync);
+            self.send_on(&sync).await?;
+            self.link.server.writer.flush().await?;
+        }
+        Ok(())
     }
 
     async fn copy(&mut self, data: &mut Data) -> Result<(), PostgresError> {

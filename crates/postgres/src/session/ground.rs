@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tagout_core::digest::BytesDigest;
-use tagout_core::effect::{Effect, Mark};
+use tagout_core::effect::{Effect, EffectOn, Mark};
 use tagout_core::operation::{Attempt, Exact};
 use tagout_core::pipeline::Later;
 use tagout_core::resolved::Target;
+use tagout_core::resource::Resource;
 
 use super::Session;
 use super::asked::{Asked, observes};
@@ -22,6 +23,7 @@ use crate::catalog::targets::{measured_targets, targets};
 use crate::error::PostgresError;
 use crate::understand::statement::{Act, Call, Flow, Statement, Usage};
 use crate::unit::{Names, Step, Unit};
+use crate::wire::client::Target as Named;
 use crate::wire::write;
 
 /// How much is seen of what statements reach.
@@ -42,6 +44,12 @@ impl Seen<'_> {
         statement: &Arc<Statement>,
         closure: &Arc<Closure>,
     ) -> (Arc<Statement>, Arc<Closure>) {
+        if matches!(statement.flow, Flow::Prepare { .. }) {
+            // What is prepared counts when it is executed.
+            let mut prepare = statement.as_ref().clone();
+            prepare.acts.clear();
+            return (Arc::new(prepare), Arc::new(Closure::default()));
+        }
         let closure = match self {
             Self::Unrun => Arc::clone(closure),
             Self::Foreseen | Self::Measured(_) => {
@@ -52,6 +60,10 @@ impl Seen<'_> {
         };
         let statement = match self {
             Self::Foreseen | Self::Unrun => Arc::clone(statement),
+            // No counter shows what was written: its words stand.
+            Self::Measured(measured) if measured.wrote && measured.tables.is_empty() => {
+                Arc::clone(statement)
+            }
             Self::Measured(_) => {
                 let mut statement = statement.as_ref().clone();
                 let changes = rows_changed(&statement);
@@ -78,6 +90,10 @@ fn outlives_measuring(statement: &Statement, closure: &Closure) -> Result<(), Ha
 fn marked(statement: &Statement, mut target: Target) -> Target {
     if target.on.effect == Effect::Opaque && matches!(statement.verb, "DO" | "CALL") {
         target.on.marks.push(Mark::Procedural);
+    }
+    // Sessions are the whole server's: this database's label says nothing of whose are ended.
+    if target.on.resource.kind() == "session" {
+        target.places.clear();
     }
     target
 }
@@ -208,6 +224,15 @@ impl Session {
         if let Seen::Measured(measured) = seen {
             let found = measured_targets(measured, &self.database);
             found.into_iter().for_each(|target| merge(&mut all, target));
+            if measured.wrote && all.iter().all(|target| target.on.effect.only_observes()) {
+                let why = "it wrote something that neither its words nor the counters show";
+                let unseen = EffectOn::new(Effect::Unknown, Resource::anything(), why);
+                let place = vec![self.database.place()];
+                all.push(Target {
+                    places: place,
+                    ..Target::not_found(unseen)
+                });
+            }
         }
         // The gravest first, as a person reads them.
         all.sort_by_key(|target| std::cmp::Reverse((target.on.effect, target.on.members)));
@@ -252,11 +277,17 @@ impl Session {
             return Ok(());
         }
         let mut script = Script::default();
+        // Whatever may stand there by now, goes first; that there is nothing is no error.
         for (name, sql) in [
             (BEGIN_READING, "BEGIN READ ONLY"),
             (BEGIN_TRIAL, "BEGIN"),
             (COMMIT, "COMMIT"),
         ] {
+            write::close(&mut script.bytes, Named::Statement(name));
+            script.expected.push_back(Expected {
+                until: Until::Forgotten,
+                route: Route::Own,
+            });
             write::parse(&mut script.bytes, name, sql, &[]);
             script.expected.push_back(Expected {
                 until: Until::ParseComplete,
@@ -283,7 +314,7 @@ impl Session {
         let goes_on = self.adapter.goes_on.as_ref();
         let exchange = Exchange::new(&mut link, goes_on).taking_as_sign(sqlstate);
         let answers = exchange.run(script).await?;
-        self.parsed = answers.parsed;
+        self.parsed = self.parsed.max(answers.parsed);
         Ok(answers)
     }
 

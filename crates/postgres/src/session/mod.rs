@@ -91,7 +91,7 @@ pub(crate) struct Session {
     series: Vec<Frame>,
     /// After an error in a series, the rest of it is passed over.
     skipping: bool,
-    /// How many of the agent's statements the last exchange prepared.
+    /// How many of the agent's messages that prepare or close were answered in this run.
     parsed: usize,
 }
 
@@ -234,7 +234,8 @@ impl Session {
         let mut link = self.adapter.link.lock().await;
         let goes_on = self.adapter.goes_on.as_ref();
         let answers = Exchange::new(&mut link, goes_on).run(script).await?;
-        self.parsed = answers.parsed;
+        // A rollback of ours that follows prepares nothing, and takes nothing back.
+        self.parsed = self.parsed.max(answers.parsed);
         Ok(answers)
     }
 

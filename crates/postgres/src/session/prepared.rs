@@ -4,6 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::asked::Control;
+use super::halt::Halt;
+use super::script::OWN;
 use crate::understand::statement::{Flow, Statement};
 
 /// What stands behind a name.
@@ -64,6 +67,49 @@ impl Prepared {
         self.portals.clear();
     }
 
+    /// Why a statement may not use a name as it does; what the server calls it, and what to say.
+    ///
+    /// Behind a name that is not known here, anything may stand; and what acts on the transaction does so
+    /// behind `EXECUTE`, too, where nobody would see it.
+    pub(crate) fn refuses(&self, statement: &Statement) -> Option<Halt> {
+        let (Flow::Prepare { name, .. } | Flow::Execute(name) | Flow::Deallocate(Some(name))) =
+            &statement.flow
+        else {
+            return None;
+        };
+        if name.starts_with(OWN) {
+            return Some(own_name());
+        }
+        if !matches!(statement.flow, Flow::Execute(_)) {
+            return None;
+        }
+        match self.statements.get(name) {
+            None => Some(not_there(name)),
+            Some(Ready::Statement(inner))
+                if Control::of(inner).is_none() && !matches!(inner.flow, Flow::Execute(_)) =>
+            {
+                None
+            }
+            Some(_) => Some(Halt::denied(
+                "what stands behind this name can't be run by EXECUTE; send it by itself. It was not executed.",
+            )),
+        }
+    }
+
+    /// Some of these ran and some did not: nobody knows which names they left behind.
+    pub(crate) fn doubt(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            match &statement.flow {
+                Flow::Prepare { name, .. } => {
+                    let unclear = Ready::Unknown("an error left unclear what it is".to_owned());
+                    self.statements.insert(name.clone(), unclear);
+                }
+                Flow::Deallocate(None) | Flow::Discard("ALL") => self.own = false,
+                _ => {}
+            }
+        }
+    }
+
     /// The statement that really runs: behind `EXECUTE` what was prepared.
     pub(crate) fn effective(&self, statement: &Statement) -> Arc<Statement> {
         if let Flow::Execute(name) = &statement.flow
@@ -92,5 +138,20 @@ impl Prepared {
                 _ => {}
             }
         }
+    }
+}
+
+/// The gateway's own names are nobody else's.
+pub(crate) fn own_name() -> Halt {
+    Halt::denied(&format!(
+        "names that begin with `{OWN}` are tagout's own. It was not executed."
+    ))
+}
+
+/// What the server says of a name that it does not know.
+pub(crate) fn not_there(name: &str) -> Halt {
+    Halt::Said {
+        sqlstate: "26000",
+        message: format!("prepared statement \"{name}\" does not exist"),
     }
 }

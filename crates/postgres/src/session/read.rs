@@ -7,11 +7,13 @@ use tagout_core::session::{Again, Reading};
 
 use super::Session;
 use super::asked::Asked;
+use super::exchange::Answers;
 use super::ground::Seen;
 use super::halt::Halt;
 use super::script::{BEGIN_READING, COMMIT, Route, Script};
 use crate::adapter::{Plan, Staged};
 use crate::catalog::closure::Closure;
+use crate::error::PostgresError;
 use crate::unit::Step;
 use crate::wire::server::Status;
 
@@ -20,6 +22,9 @@ const REMEMBERED: usize = 2048;
 
 /// The server refuses to change something in a read-only transaction.
 const READ_ONLY: &str = "25006";
+
+/// The server knows no such statement.
+const NO_SUCH_STATEMENT: &str = "26000";
 
 /// A read that was judged.
 pub(crate) struct Remembered {
@@ -121,8 +126,14 @@ impl Session {
         if answers.status != Status::Idle {
             self.roll_back().await?;
         }
+        if answers.error.is_none() {
+            began(&answers)?;
+        }
         let given = answers.error.is_some();
-        match answers.error.or(answers.own_error) {
+        let own_error = answers
+            .own_error
+            .filter(|error| error.sqlstate != NO_SUCH_STATEMENT);
+        match answers.error.or(own_error) {
             None => Ok(Ran::Done),
             Some(error) if error.sqlstate == READ_ONLY && !answers.delivered => {
                 self.back_to(mark).await;
@@ -138,4 +149,15 @@ impl Session {
             }
         }
     }
+}
+
+/// What is not told by the agent's own messages: without our beginning nothing was read. What was read may
+/// have forgotten our COMMIT; then it is rolled back, which is the same.
+fn began(answers: &Answers) -> Result<(), Halt> {
+    if answers.own_tags.first().map(String::as_str) == Some("BEGIN") {
+        return Ok(());
+    }
+    Err(Halt::Broken(PostgresError::Confused(
+        "our own statements are gone",
+    )))
 }

@@ -12,7 +12,7 @@ use super::Session;
 use super::asked::{Asked, Control, Sending};
 use super::block::Block;
 use super::halt::Halt;
-use super::prepared::Ready;
+use super::prepared::{Ready, not_there, own_name};
 use super::script::{OWN, Route, Script, Until};
 use crate::error::PostgresError;
 use crate::understand::statement::Statement;
@@ -26,8 +26,8 @@ struct Run {
     messages: Vec<(Frame, Until)>,
     statements: Vec<Arc<Statement>>,
     steps: Vec<Step>,
-    /// Names that are prepared anew, with what stood behind them.
-    parses: Vec<(String, Option<Ready>)>,
+    /// What each Parse and Close changes, in order: a statement's name, with what stood behind it.
+    changes: Vec<Option<(String, Option<Ready>)>>,
 }
 
 impl Session {
@@ -97,7 +97,7 @@ impl Session {
             }
             ClientMessage::Describe(_) => Until::Described,
             ClientMessage::Close(target) => {
-                self.close_target(target);
+                self.close_target(target, run)?;
                 Until::Closed
             }
             ClientMessage::Execute { portal, .. } => {
@@ -121,9 +121,7 @@ impl Session {
 
     async fn parse(&mut self, name: &str, sql: &str, run: &mut Run) -> Result<(), Halt> {
         if name.starts_with(OWN) {
-            return Err(Halt::denied(&format!(
-                "names that begin with `{OWN}` are tagout's own. It was not executed."
-            )));
+            return Err(own_name());
         }
         let ready = match self.adapter.reader.read(sql.as_bytes()).await {
             Ok(statements) => match statements.as_ref() {
@@ -135,16 +133,18 @@ impl Session {
             Err(why) => Ready::Unknown(why.to_string()),
         };
         let before = self.prepared.prepare(name, Some(ready));
-        run.parses.push((name.to_owned(), before));
+        run.changes.push(Some((name.to_owned(), before)));
         Ok(())
     }
 
     fn bind(&mut self, bind: &Bind<'_>, run: &mut Run) -> Result<(), Halt> {
-        let Some(ready) = self.prepared.statement(bind.statement).cloned() else {
-            // The server knows no such statement either, and says so.
+        if self.mode == Mode::Observe && self.prepared.statement(bind.statement).is_none() {
             self.prepared.close_portal(bind.portal);
             return Ok(());
-        };
+        }
+        // Never left to the server, which may know it by what we failed to follow.
+        let ready = self.prepared.statement(bind.statement).cloned();
+        let ready = ready.ok_or_else(|| not_there(bind.statement))?;
         match &ready {
             Ready::Unknown(why) if self.mode != Mode::Observe => {
                 return Err(Halt::denied(&format!(
@@ -154,6 +154,11 @@ impl Session {
             Ready::Unknown(_) | Ready::Empty => {}
             Ready::Statement(statement) if Control::of(statement).is_some() => {}
             Ready::Statement(statement) => {
+                if self.mode != Mode::Observe
+                    && let Some(halt) = self.prepared.refuses(statement)
+                {
+                    return Err(halt);
+                }
                 run.statements.push(self.prepared.effective(statement));
                 run.steps.push(Step {
                     sql: statement.sql.clone(),
@@ -166,13 +171,20 @@ impl Session {
         Ok(())
     }
 
-    fn close_target(&mut self, target: Target<'_>) {
+    /// A Close that the server passes over after an error has forgotten nothing.
+    fn close_target(&mut self, target: Target<'_>, run: &mut Run) -> Result<(), Halt> {
         match target {
+            Target::Statement(name) if name.starts_with(OWN) => return Err(own_name()),
             Target::Statement(name) => {
-                self.prepared.prepare(name, None);
+                let before = self.prepared.prepare(name, None);
+                run.changes.push(Some((name.to_owned(), before)));
             }
-            Target::Portal(name) => self.prepared.close_portal(name),
+            Target::Portal(name) => {
+                self.prepared.close_portal(name);
+                run.changes.push(None);
+            }
         }
+        Ok(())
     }
 
     async fn send_run(&mut self, run: Run) -> Result<(), Halt> {
@@ -222,9 +234,9 @@ impl Session {
         }
     }
 
-    /// What the server did not prepare, stands as it stood.
-    fn unprepare(&mut self, run: &Run, prepared: usize) {
-        for (name, before) in run.parses.iter().skip(prepared).rev() {
+    /// What the server did not come to, stands as it stood.
+    fn unprepare(&mut self, run: &Run, answered: usize) {
+        for (name, before) in run.changes.iter().skip(answered).rev().flatten() {
             self.prepared.prepare(name, before.clone());
         }
     }

@@ -10,7 +10,7 @@ use super::block::Block;
 use super::halt::Halt;
 use super::script::{Route, Script, Until};
 use crate::error::PostgresError;
-use crate::understand::statement::Statement;
+use crate::understand::statement::{Flow, Statement};
 use crate::unit::Step;
 use crate::wire::client::ClientMessage;
 use crate::wire::{Frame, write};
@@ -45,7 +45,7 @@ impl Session {
 
     async fn statements(&mut self, sql: &str, statements: &[Statement]) -> Result<(), Halt> {
         let controls = statements.iter().any(|it| Control::of(it).is_some());
-        let outside = |it: &Statement| it.flow == crate::understand::statement::Flow::Outside;
+        let outside = |it: &Statement| it.flow == Flow::Outside;
         if statements.len() > 1 && statements.iter().any(outside) {
             return Err(Halt::denied(
                 "a command that can't run in a transaction has to be sent by itself. Nothing of this was executed.",
@@ -67,6 +67,12 @@ impl Session {
         {
             return self.control(control, sql).await;
         }
+        if let Some(halt) = statements
+            .iter()
+            .find_map(|it| self.refused_name(it, statements))
+        {
+            return Err(halt);
+        }
         let asked = Asked {
             statements: statements
                 .iter()
@@ -75,9 +81,25 @@ impl Session {
             steps: vec![Step::plain(sql)],
             sending: Sending::Simple(sql.to_owned()),
         };
-        self.run_asked(&asked).await?;
-        self.prepared.follow(statements);
-        Ok(())
+        let ran = self.run_asked(&asked).await;
+        match ran {
+            Ok(()) => self.prepared.follow(statements),
+            Err(_) => self.prepared.doubt(statements),
+        }
+        ran
+    }
+
+    /// As [`Prepared::refuses`](super::prepared::Prepared::refuses). What is prepared and executed in one
+    /// query is not what stood behind the name when it was looked up.
+    fn refused_name(&self, statement: &Statement, all: &[Statement]) -> Option<Halt> {
+        let executes = matches!(statement.flow, Flow::Execute(_));
+        let names = |it: &Statement| matches!(it.flow, Flow::Prepare { .. } | Flow::Deallocate(_));
+        if executes && all.iter().any(names) {
+            return Some(Halt::denied(
+                "PREPARE or DEALLOCATE and EXECUTE have to be sent one after the other. Nothing of this was executed.",
+            ));
+        }
+        self.prepared.refuses(statement)
     }
 
     /// Runs what does not act on the transaction itself, as the transaction stands.
